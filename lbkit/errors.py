@@ -1,0 +1,62 @@
+"""Every mistake is a Problem: the path in the user's spec, the value, why it can't be, what to do instead.
+
+Problems are collected and raised together, before anything changes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+
+@dataclass(slots=True)
+class Problem:
+    """One mistake. `value` is the text shown after the path; empty when there is none or it must not be shown."""
+
+    path: str
+    reason: str
+    remedy: str = ""
+    value: str = ""
+
+    def __str__(self) -> str:
+        head = f"  {self.path} = {self.value}" if self.value else f"  {self.path}"
+        return "\n".join([head, *(f"      {line}" for line in (self.reason, self.remedy) if line)])
+
+
+class LbkitError(Exception):
+    """A mistake that a person can mend: a title and the problems below it.
+
+    When Pulumi is loaded it is a `pulumi.RunError` too: the CLI prints such an error's message alone,
+    and every other exception with a stack trace.
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> LbkitError:
+        run_error = getattr(sys.modules.get("pulumi"), "RunError", None)
+        if run_error is not None and not issubclass(cls, run_error):
+            cls = _as_run_error(cls, run_error)
+        return super().__new__(cls, *args)
+
+    def __init__(self, title: str, problems: Sequence[Problem] = ()) -> None:
+        super().__init__("\n".join([title, *map(str, problems)]))
+        self.title = title
+        self.problems = list(problems)
+
+
+@lru_cache
+def _as_run_error(cls: type[LbkitError], run_error: type[Exception]) -> type[LbkitError]:
+    return type(cls.__name__, (cls, run_error), {"__module__": cls.__module__})
+
+
+class SpecError(LbkitError, ValueError):
+    """The spec contradicts itself or is not written as it must be, whatever the target."""
+
+
+class Unsupported(LbkitError):
+    """The spec is right, but the chosen target can't do all of it."""
+
+
+class OperationError(LbkitError):
+    """Something on this machine or on the network stands in the way: a port, a process, a socket."""

@@ -1,0 +1,148 @@
+"""What every part of a spec is: immutable, complete with defaults, and refusing what it does not know.
+
+A mistake becomes a SpecError that names the path, the value, the reason and the remedy, and the line of the
+user's own program. pydantic's ValidationError never leaves this package.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from lbkit.errors import Problem, SpecError
+from lbkit.spec.inputs import is_output
+
+_HERE = str(Path(__file__).resolve().parents[1])
+
+
+class Model(BaseModel):
+    """Base of all spec classes."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True, arbitrary_types_allowed=True
+    )
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, /, **data: Any) -> None:
+            try:
+                super().__init__(**data)
+            except ValidationError as error:
+                raise as_spec_error(error, type(self), type(self).__name__) from None
+
+        __init__.__pydantic_base_init__ = True  # nested models validate in the core, so one error lists them all
+
+    @classmethod
+    def load(cls, data: Mapping[str, Any], *, at: str = "") -> Self:
+        """The model from plain data, such as parsed YAML or JSON. `at` is the path of the data. Raises SpecError."""
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise as_spec_error(error, cls, at) from None
+
+
+def wrong(*problems: Problem) -> PydanticCustomError:
+    """The error a validator raises for problems it found; their paths are relative to the validated model."""
+    return PydanticCustomError("problems", "{text}", {"text": "; ".join(p.reason for p in problems), "problems": list(problems)})
+
+
+def as_spec_error(error: ValidationError, model: type[BaseModel], at: str) -> SpecError:
+    """pydantic's findings in the house's form. `at` leads the paths: a class name, or where the data stands."""
+    if at == "Spec":
+        at = ""
+    problems = [p for detail in error.errors(include_url=False) for p in _problems(detail, model, at)]
+    return SpecError(f"{model.__name__} is not right{_users_line()}", problems)
+
+
+def shown(value: Any) -> str:
+    """A value in an error text: short, never a late one. A model is shown by its first field that was set."""
+    if isinstance(value, BaseModel):
+        first = next((name for name in type(value).model_fields if name in value.model_fields_set), None)
+        return shown(getattr(value, first)) if first else ""
+    if is_output(value) or value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return ", ".join(map(str, list(value)[:5]))
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    text = repr(value) if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def join(*parts: object) -> str:
+    """A path of the spec: its parts with dots between, empty ones left out."""
+    return ".".join(str(part) for part in parts if part != "")
+
+
+def _problems(detail: ErrorDetails, model: type[BaseModel], at: str) -> Iterable[Problem]:
+    loc = [part for part in detail["loc"] if part != "[key]"]
+    found = detail.get("ctx", {}).get("problems")
+    if found:
+        for problem in found:
+            yield Problem(join(at, *loc, problem.path), problem.reason, problem.remedy, problem.value)
+        return
+    plain = isinstance(detail["input"], str | int | float | bool)
+    value = shown(detail["input"]) if plain and not _hidden(loc) else ""
+    reason, _, remedy = _reason(detail, model, loc).partition("\n")
+    yield Problem(join(at, *loc), reason, remedy, value)
+
+
+def _hidden(loc: list[Any]) -> bool:
+    return any(part in ("headers", "user_data") for part in loc)
+
+
+def _reason(detail: ErrorDetails, model: type[BaseModel], loc: list[Any]) -> str:
+    kind, message = detail["type"], detail["msg"]
+    if kind == "extra_forbidden":
+        return _unknown_field(str(loc[-1]), _class_at(model, loc[:-1]))
+    if kind == "missing":
+        return "This field is required."
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        cls = _class_at(model, loc)
+        return f"A {cls.__name__} is wanted here." if cls else "A mapping keyed by names is wanted here, such as {'a': ...}."
+    message = message.removeprefix("Value error, ").replace("Input should be", "It must be", 1)
+    return message if message.endswith((".", "?")) else message + "."
+
+
+def _unknown_field(name: str, cls: type[BaseModel] | None) -> str:
+    fields = list(cls.model_fields) if cls else []
+    near = difflib.get_close_matches(name.replace("-", "_").lower(), fields, n=1, cutoff=0.55)
+    hint = f"Did you mean `{near[0]}`?" if near else f"It may be one of: {', '.join(fields)}."
+    return f"There is no such field.\n{hint}"
+
+
+def _class_at(model: type[BaseModel], loc: list[Any]) -> type[BaseModel] | None:
+    """The model class that stands at a path, through dicts keyed by names."""
+    current: Any = model
+    for part in loc:
+        if get_origin(current) is dict:
+            current = get_args(current)[1]
+        elif found := model_in(current):
+            field = found.model_fields.get(str(part))
+            current = field.annotation if field else None
+    return None if get_origin(current) is dict else model_in(current)
+
+
+def model_in(annotation: Any) -> type[BaseModel] | None:
+    """The spec class inside an annotation such as `Queue | None` or `dict[Name, Pool]`, if there is one."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for arg in get_args(annotation) if (found := model_in(arg))), None)
+
+
+def _users_line() -> str:
+    frame = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not name.startswith((_HERE, "<")) and "pydantic" not in name:
+            if name.endswith(("runpy.py", "_pytest/python.py")):
+                return ""
+            return f" ({Path(name).name}, line {frame.f_lineno})"
+        frame = frame.f_back  # type: ignore[assignment]
+    return ""

@@ -1,0 +1,56 @@
+"""`Input[T]`: a leaf that is known now, or arrives later as a Pulumi Output.
+
+The type's checks stay in force for late values: they run when the value arrives, and the resource that
+needs the value waits for them. Pulumi is never imported: an Output can exist only if somebody loaded it.
+A late value may be secret, so no error shows it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union
+
+from pydantic import GetCoreSchemaHandler, ValidationError, ValidationInfo
+from pydantic_core import CoreSchema, SchemaValidator, core_schema
+
+T = TypeVar("T")
+
+
+def is_output(value: object) -> bool:
+    """Whether the value is a `pulumi.Output`, without importing Pulumi."""
+    module = sys.modules.get("pulumi.output")
+    return module is not None and isinstance(value, module.Output)
+
+
+class _Later:
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        checker = SchemaValidator(schema)
+
+        def arrived(value: Any, field: str | None) -> Any:
+            try:
+                return checker.validate_python(value)
+            except ValidationError as error:
+                reason = error.errors(include_input=False, include_url=False)[0]["msg"]
+            raise ValueError(f"{field}: {reason.removeprefix('Value error, ')}")
+
+        def wrap(value: Any, check: core_schema.ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+            if is_output(value):
+                return value.apply(lambda known: arrived(known, info.field_name))
+            return check(value)
+
+        return core_schema.with_info_wrap_validator_function(
+            wrap, schema, serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value)
+        )
+
+
+if TYPE_CHECKING:
+    import pulumi
+
+    Input = Union[T, Awaitable[T], "pulumi.Output[T]"]
+else:
+
+    class Input:
+        def __class_getitem__(cls, item: Any) -> Any:
+            return Annotated[item, _Later()]

@@ -1,0 +1,112 @@
+"""The words a spec is written with: each type accepts exactly what every reader of the spec may rely on.
+
+Values stay `str int float bool list dict`, because a Pulumi resource takes nothing else.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+DAY = 86_400
+TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # RFC 9110 section 5.6.2
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+
+
+def _matching(pattern: str, reason: str) -> Callable[[str], str]:
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise ValueError(reason)
+        return value
+
+    return check
+
+
+def _name(value: str) -> str:
+    if "--" in value:
+        raise ValueError("'--' joins names in resource names, so a name can't hold it. Use a single '-'.")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*", value):
+        raise ValueError("A name is letters, digits and single '-', and begins with a letter.")
+    return value
+
+
+def _bare_number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("A number of seconds is wanted, not true or false.")
+    if not isinstance(value, str):
+        return value
+    unit = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h)\s*", value)
+    if unit:
+        raise ValueError(f"Times are plain seconds. Write {float(unit[1]) * _UNITS[unit[2]]:g}.")
+    return value
+
+
+def _not_milliseconds(value: float) -> float:
+    if value > DAY:
+        raise ValueError(f"That is more than a day. Times are seconds; if milliseconds were meant, write {value / 1000:g}.")
+    return value
+
+
+def _address(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        pass
+    if re.fullmatch(r"[\d.:/]+", value):
+        raise ValueError("This is not one IPv4 or IPv6 address. The port is a field of its own; a range is not a node.")
+    raise ValueError("This is a name; a node needs an IP address, so that nothing waits for DNS. Look it up in your program.")
+
+
+def _cidr(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError as error:
+        raise ValueError(f"A range such as 10.0.0.0/8 is wanted: {error}.") from None
+
+
+def _codes(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        return value
+    for part in value.split(","):
+        low, _, high = part.strip().partition("-")
+        if not (low.isdigit() and (high or low).isdigit() and 100 <= int(low) <= int(high or low) <= 599):
+            raise ValueError("Status codes are written like '200', '200-299' or '200,204,300-399', within 100 to 599.")
+    return value.replace(" ", "")
+
+
+def _host(value: str) -> str:
+    if not re.fullmatch(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*", value):
+        raise ValueError("A host is a DNS name without port, such as 'api.example.com' or '*.example.com'.")
+    return value.lower()
+
+
+Name = Annotated[str, Field(min_length=1, max_length=40), AfterValidator(_name)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Weight = Annotated[int, Field(ge=1, le=256)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Seconds = Annotated[float, BeforeValidator(_bare_number), Field(ge=0, allow_inf_nan=False), AfterValidator(_not_milliseconds)]
+Duration = Annotated[Seconds, Field(gt=0)]
+Address = Annotated[str, AfterValidator(_address)]
+Cidr = Annotated[str, AfterValidator(_cidr)]
+Codes = Annotated[str, BeforeValidator(_codes)]
+Status = Annotated[int, Field(ge=200, le=599)]
+Host = Annotated[str, AfterValidator(_host)]
+Path = Annotated[
+    str,
+    Field(max_length=2048),
+    AfterValidator(_matching(r"/[!-~]*", "A path begins with '/' and holds no blanks; write others percent-encoded.")),
+]
+Method = Annotated[str, AfterValidator(_matching(TOKEN, "A method is one word, such as GET."))]
+HeaderName = Annotated[str, AfterValidator(_matching(TOKEN, "A header name is one word of RFC 9110 token characters."))]
+HeaderValue = Annotated[
+    str, AfterValidator(_matching(r"[!-~]([ -~]*[!-~])?", "A header value is printable ASCII without blanks at its ends."))
+]
+CookieName = Annotated[str, AfterValidator(_matching(TOKEN, "A cookie name is one word."))]

@@ -1,0 +1,1 @@
+"""WHERE a load balancer runs. Each target loads its SDK only when it renders."""

@@ -1,0 +1,125 @@
+"""Health probes: one task a node, on connections of their own, so that a hung node delays nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from pathlib import Path
+
+from lbkit.dataplane.core.node import NodeState
+from lbkit.dataplane.shell.dispatch import Dispatcher
+from lbkit.dataplane.wire import answer as answers
+from lbkit.dataplane.wire.errors import BadMessage
+from lbkit.spec import HealthCheck
+
+_BODY_LIMIT = 65_536
+_JITTER = 0.05
+_START_SPREAD = 0.005
+
+
+class Probes:
+    """The probes of one pool's nodes."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+        self._check: HealthCheck | None = None
+        self._tasks: dict[NodeState, asyncio.Task[None]] = {}
+
+    def configure(self) -> None:
+        """Follow the pool's present nodes and check; a probe goes on undisturbed where neither changed."""
+        check = self._dispatcher.spec.health_check
+        wanted = set(self._dispatcher.pool.nodes.values()) if check else set()
+        for node in list(self._tasks):
+            if node not in wanted or check != self._check:
+                self._tasks.pop(node).cancel()
+        self._check = check
+        if check:
+            for node in sorted(wanted - set(self._tasks), key=lambda node: node.order):
+                delay = len(self._tasks) * _START_SPREAD
+                self._tasks[node] = self._dispatcher.loop.create_task(self._watch(node, check, delay))
+
+    def close(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        self._tasks.clear()
+
+    async def _watch(self, node: NodeState, check: HealthCheck, delay: float) -> None:
+        await asyncio.sleep(delay)
+        while True:
+            if node.admin != "maintenance":
+                error = await probe(node, check)
+                self._dispatcher.probed(node, not error, error)
+            await asyncio.sleep(check.interval * random.uniform(1 - _JITTER, 1 + _JITTER))
+
+
+async def probe(node: NodeState, check: HealthCheck) -> str:
+    """One probe: what is wrong, or an empty text."""
+    try:
+        async with asyncio.timeout(check.timeout):
+            return await _probe(node, check)
+    except TimeoutError:
+        return f"no answer within {check.timeout:g} s"
+    except BadMessage as error:
+        return error.reason
+    except asyncio.IncompleteReadError:
+        return "the connection closed before the answer was whole"
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+async def _probe(node: NodeState, check: HealthCheck) -> str:
+    reader, writer = await asyncio.open_connection(node.address, check.port or node.port, limit=answers.HEAD_LIMIT)
+    try:
+        if check.path is None or check.protocol == "tcp":
+            return ""
+        writer.write(await _request(node, check))
+        answer = await _answer(reader, check)
+        if not _accepted(answer.status, check.codes):
+            return f"status {answer.status}, {check.codes} is wanted"
+        if check.body is not None and check.body.encode() not in await _body(reader, answer):
+            return f"the body does not hold {check.body!r}"
+        return ""
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+async def _request(node: NodeState, check: HealthCheck) -> bytes:
+    host = check.host or (f"[{node.address}]" if ":" in node.address else node.address) + f":{check.port or node.port}"
+    lines = [f"{check.method} {check.path} HTTP/1.1", f"Host: {host}", "User-Agent: lbkit-health", "Connection: close"]
+    for name, value in check.headers.items():
+        if value.startswith("file:/"):
+            value = (await asyncio.to_thread(Path(value.removeprefix("file:")).read_text)).strip()
+        lines.append(f"{name}: {value}")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+
+
+async def _answer(reader: asyncio.StreamReader, check: HealthCheck) -> answers.Answer:
+    while True:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.LimitOverrunError:
+            raise BadMessage(502, "The answer has too long a head.") from None
+        answer = answers.parse(head, check.method.encode())
+        if not answer.interim:
+            return answer
+
+
+async def _body(reader: asyncio.StreamReader, answer: answers.Answer) -> bytes:
+    body = b""
+    while len(body) < _BODY_LIMIT and not answer.body.done:
+        data = await reader.read(_BODY_LIMIT)
+        if not data:
+            break
+        body += answer.body.feed(data)
+    return body
+
+
+def _accepted(status: int, codes: str) -> bool:
+    for part in codes.split(","):
+        low, _, high = part.partition("-")
+        if int(low) <= status <= int(high or low):
+            return True
+    return False

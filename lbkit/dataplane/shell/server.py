@@ -1,0 +1,178 @@
+"""The running balancer: a configuration made real, and replaced in place by the next one.
+
+A new configuration is applied as a whole or not at all: ports are bound before anything else changes. Running requests
+keep the node they have; removed nodes, pools and listeners drain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from typing import Any
+
+from lbkit.dataplane.config import BootConfig
+from lbkit.dataplane.gaps import GAPS
+from lbkit.dataplane.shell.dispatch import Dispatcher
+from lbkit.dataplane.shell.listening import Listening
+from lbkit.dataplane.shell.probes import Probes
+from lbkit.errors import OperationError, Unsupported
+from lbkit.spec import Listener, Spec
+from lbkit.spec.gaps import asked_too_much
+
+log = logging.getLogger("lbkit")
+_POLL = 0.02
+
+
+class Server:
+    """Pools, probes and listeners of one balancer."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.config: BootConfig | None = None
+        self.revision = 0
+        self.started = loop.time()
+        self.stopping = False
+        self.pools: dict[str, Dispatcher] = {}
+        self.listeners: dict[str, Listening] = {}
+        self._probes: dict[str, Probes] = {}
+        self._retired: list[Dispatcher] = []
+        self._closing: list[Listening] = []
+
+    def apply(self, config: BootConfig) -> None:
+        """Make this the configuration. Raises Unsupported or OperationError, and then nothing has changed."""
+        if self.stopping:
+            raise OperationError("The balancer is stopping and takes no configuration")
+        if found := list(asked_too_much(config.spec, GAPS)):
+            raise Unsupported(f"'{config.name}': the dataplane can't do what the spec asks", found)
+        bound = self._bind(config.spec)
+        self._configure_pools(config.spec)
+        self._configure_listeners(config.spec, bound)
+        self.config = config
+        self.revision += 1
+        self._sweep()
+        log.info("configuration %d of '%s' is live", self.revision, config.name)
+
+    async def stop(self) -> None:
+        """Take no more clients, let running work end within the longest drain, then cut what is left."""
+        self.stopping = True
+        patience = max((dispatcher.spec.drain for dispatcher in self.pools.values()), default=0.0)
+        for listening in [*self.listeners.values(), *self._closing]:
+            listening.close()
+        deadline = self.loop.time() + patience
+        while self.connections and self.loop.time() < deadline:
+            await asyncio.sleep(_POLL)
+        self.cut()
+
+    def cut(self) -> None:
+        """End everything at once."""
+        for listening in [*self.listeners.values(), *self._closing]:
+            listening.close()
+            listening.cut()
+        for probes in self._probes.values():
+            probes.close()
+        for dispatcher in [*self.pools.values(), *self._retired]:
+            dispatcher.close()
+
+    @property
+    def connections(self) -> int:
+        """Client connections that are open."""
+        return sum(len(listening.sessions) for listening in [*self.listeners.values(), *self._closing])
+
+    def unready(self) -> list[str]:
+        """Why requests should not be sent here; empty when they may."""
+        if self.stopping:
+            return ["stopping"]
+        reasons = []
+        for name, dispatcher in self.pools.items():
+            nodes = dispatcher.pool.nodes.values()
+            if not any(node.eligible for node in nodes):
+                tried = ", ".join(f"{n.name} {n.health.state}{f' ({n.last_error})' if n.last_error else ''}" for n in nodes)
+                reasons.append(f"pool {name} has no healthy node: {tried}")
+        return reasons
+
+    def status(self) -> dict[str, Any]:
+        """Everything a person or a program wants to see, as plain data."""
+        return {
+            "name": self.config.name if self.config else "",
+            "pid": os.getpid(),
+            "uptime": round(self.loop.time() - self.started, 3),
+            "revision": self.revision,
+            "stopping": self.stopping,
+            "listeners": {name: _listener_status(listening) for name, listening in self.listeners.items()},
+            "pools": {name: _pool_status(dispatcher) for name, dispatcher in self.pools.items()},
+        }
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _bind(self, spec: Spec) -> dict[str, Listening]:
+        bound: dict[str, Listening] = {}
+        try:
+            for name, listener in spec.listeners.items():
+                if self._present(listener) is None:
+                    bound[name] = Listening(name, listener, self.pools.__getitem__, self.loop)
+        except OperationError:
+            for listening in bound.values():
+                listening.close()
+            raise
+        return bound
+
+    def _present(self, wanted: Listener) -> Listening | None:
+        """The running listener on this very address and port, whatever its name."""
+        same = (item for item in self.listeners.values() if (item.spec.address, item.spec.port) == (wanted.address, wanted.port))
+        return next(same, None)
+
+    def _configure_pools(self, spec: Spec) -> None:
+        for name, pool in spec.pools.items():
+            if name in self.pools:
+                self.pools[name].configure(pool)
+            else:
+                self.pools[name] = Dispatcher(name, pool, self.loop)
+                self._probes[name] = Probes(self.pools[name])
+            self._probes[name].configure()
+        for name in [name for name in self.pools if name not in spec.pools]:
+            self._probes.pop(name).close()
+            retired = self.pools.pop(name)
+            retired.retire()
+            self._retired.append(retired)
+
+    def _configure_listeners(self, spec: Spec, bound: dict[str, Listening]) -> None:
+        before, self.listeners = self.listeners, {}
+        kept = set()
+        for name, listener in spec.listeners.items():
+            present = next((i for i in before.values() if (i.spec.address, i.spec.port) == (listener.address, listener.port)), None)
+            listening = bound.get(name) or present
+            assert listening is not None
+            listening.name = name
+            listening.configure(listener)
+            kept.add(listening)
+            self.listeners[name] = listening
+        for listening in before.values():
+            if listening not in kept:
+                listening.close()
+                self._closing.append(listening)
+
+    def _sweep(self) -> None:
+        """Let go of what has finished draining since the last change."""
+        self._closing = [listening for listening in self._closing if listening.sessions]
+        for dispatcher in [d for d in self._retired if not d.pool.leaving]:
+            dispatcher.close()
+            self._retired.remove(dispatcher)
+
+
+def _listener_status(listening: Listening) -> dict[str, Any]:
+    spec = listening.spec
+    return {"address": spec.address, "port": spec.port, "protocol": spec.protocol, "connections": len(listening.sessions)}
+
+
+def _pool_status(dispatcher: Dispatcher) -> dict[str, Any]:
+    pool = dispatcher.pool
+    nodes = {
+        node.name: {
+            "address": node.address, "port": node.port, "health": node.health.state, "admin_state": node.admin,
+            "leaving": node.leaving, "in_flight": node.in_flight, "hard": node.hard, "requests": node.requests,
+            "failures": node.failures, "last_error": node.last_error,
+        }
+        for node in [*pool.leaving, *pool.nodes.values()]
+    }  # fmt: skip
+    return {"algorithm": pool.spec.algorithm, "queued": len(pool.waiting), "nodes": nodes}

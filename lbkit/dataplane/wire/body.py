@@ -1,0 +1,137 @@
+"""Message bodies: fed bytes, they give payload and say where the message ends (RFC 9112 sections 6 and 7).
+
+Chunked bodies are read strictly and never passed on as received; `chunk` frames them anew.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Protocol
+
+from lbkit.dataplane.wire import fields
+from lbkit.dataplane.wire.errors import BadMessage
+
+_TOKEN = fields.TOKEN
+_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})((?:;" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb'|"[\t\x20\x21\x23-\x5b\x5d-\x7e]*"))?)*)')
+_LINE_LIMIT = 4096
+_TRAILER_LIMIT = 16_384
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+class Body(Protocol):
+    """A body being read. `done`: it is complete; `rest`: bytes after its end."""
+
+    done: bool
+    rest: bytes
+
+    def feed(self, data: bytes) -> bytes:
+        """The payload in these bytes. Raises BadMessage."""
+
+
+class LengthBody:
+    """Exactly so many octets; 0 is no body."""
+
+    __slots__ = ("done", "left", "rest")
+
+    def __init__(self, length: int) -> None:
+        self.left, self.done, self.rest = length, length == 0, b""
+
+    def feed(self, data: bytes) -> bytes:
+        if len(data) >= self.left:
+            payload, self.rest = data[: self.left], data[self.left :]
+            self.left, self.done = 0, True
+            return payload
+        self.left -= len(data)
+        return data
+
+
+class UntilCloseBody:
+    """An answer that ends with its connection: complete only when the node says so by closing."""
+
+    __slots__ = ("done", "rest")
+
+    def __init__(self) -> None:
+        self.done, self.rest = False, b""
+
+    def feed(self, data: bytes) -> bytes:
+        return data
+
+
+class ChunkedBody:
+    """Chunks until the empty one; extensions are checked and forgotten, trailers checked and dropped."""
+
+    __slots__ = ("_held", "_left", "_trailer", "done", "rest")
+
+    def __init__(self) -> None:
+        self.done, self.rest = False, b""
+        self._held = b""
+        self._left = 0
+        self._trailer: int | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        data = self._held + data if self._held else data
+        payload: list[bytes] = []
+        position = 0
+        while True:
+            used = self._step(data, position, payload)
+            if used < 0 or self.done:
+                break
+            position += used
+        self._held, self.rest = (b"", self.rest) if self.done else (data[position:], b"")
+        return b"".join(payload)
+
+    def _step(self, data: bytes, at: int, payload: list[bytes]) -> int:
+        """Read one piece at `at`; how many octets it took, -1 when more are needed."""
+        if self._left:
+            return self._data(data, at, payload)
+        end = data.find(b"\r\n", at)
+        if end < 0:
+            if len(data) - at > _LINE_LIMIT:
+                raise BadMessage(400, "A chunk's first line or a trailer is too long.")
+            return -1
+        line = data[at:end]
+        if self._trailer is not None:
+            self._trailer_line(line, data[end + 2 :])
+        else:
+            self._size_line(line)
+        return end + 2 - at
+
+    def _data(self, data: bytes, at: int, payload: list[bytes]) -> int:
+        here = len(data) - at
+        if self._left > 2:
+            if not here:
+                return -1
+            take = min(here, self._left - 2)
+            payload.append(data[at : at + take])
+            self._left -= take
+            return take
+        if here < 2:
+            return -1
+        if data[at : at + 2] != b"\r\n":
+            raise BadMessage(400, "A chunk is longer than it said.")
+        self._left = 0
+        return 2
+
+    def _size_line(self, line: bytes) -> None:
+        match = _SIZE.fullmatch(line) if len(line) <= _LINE_LIMIT else None
+        if match is None:
+            raise BadMessage(400, "A chunk's size is not a plain hexadecimal number.")
+        size = int(match[1], 16)
+        if size:
+            self._left = size + 2
+        else:
+            self._trailer = 0
+
+    def _trailer_line(self, line: bytes, rest: bytes) -> None:
+        assert self._trailer is not None
+        if not line:
+            self.done, self.rest = True, rest
+            return
+        self._trailer += len(line)
+        if self._trailer > _TRAILER_LIMIT or not fields.valid(line + b"\r\n"):
+            raise BadMessage(400, "The trailer is not made of header fields, or too long.")
+
+
+def chunk(payload: bytes) -> bytes:
+    """One chunk of these octets; empty payload gives nothing, for an empty chunk would end the body."""
+    return b"%x\r\n%b\r\n" % (len(payload), payload) if payload else b""

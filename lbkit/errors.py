@@ -8,8 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(slots=True)
@@ -33,7 +32,7 @@ class LbkitError(Exception):
     and every other exception with a stack trace.
     """
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> LbkitError:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         run_error = getattr(sys.modules.get("pulumi"), "RunError", None)
         if run_error is not None and not issubclass(cls, run_error):
             cls = _as_run_error(cls, run_error)
@@ -45,9 +44,13 @@ class LbkitError(Exception):
         self.problems = list(problems)
 
 
-@lru_cache
-def _as_run_error(cls: type[LbkitError], run_error: type[Exception]) -> type[LbkitError]:
-    return type(cls.__name__, (cls, run_error), {"__module__": cls.__module__})
+_run_errors: dict[Any, Any] = {}
+
+
+def _as_run_error(cls: Any, run_error: type[Exception]) -> Any:
+    if cls not in _run_errors:
+        _run_errors[cls] = type(cls.__name__, (cls, run_error), {"__module__": cls.__module__})
+    return _run_errors[cls]
 
 
 class SpecError(LbkitError, ValueError):

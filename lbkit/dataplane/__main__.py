@@ -24,7 +24,9 @@ from lbkit.errors import LbkitError, OperationError, Problem
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="lbkit serve", description="Run the balancer in the foreground.")
     parser.add_argument("--config", required=True, type=Path, help="boot configuration (JSON)")
-    parser.add_argument("--state", required=True, type=Path, help="private folder for the control socket and the pid file")
+    parser.add_argument(
+        "--state", required=True, type=Path, help="private folder for the control socket and the pid file"
+    )
     arguments = parser.parse_args(argv)
     try:
         return serve(read_config(arguments.config), arguments.state)
@@ -66,9 +68,13 @@ async def _run(config: BootConfig, state: Path) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
-    server.apply(config)
     control, pid = Control(server, state / "control.sock"), state / "pid"
     await control.start()
+    try:
+        server.apply(config)
+    except LbkitError:
+        control.close()
+        raise
     pid.write_text(f"{os.getpid()}\n")
     gc.freeze()
     try:
@@ -90,7 +96,13 @@ def _own_folder(path: Path) -> None:
     if found.st_uid != os.getuid() or found.st_mode & 0o077 or path.is_symlink():
         raise OperationError(
             "The state folder can't be used",
-            [Problem(str(path), "Others could reach the control socket in it.", "It must be yours, with mode 700, and no link.")],
+            [
+                Problem(
+                    str(path),
+                    "Others could reach the control socket in it.",
+                    "It must be yours, with mode 700, and no link.",
+                )
+            ],
         )
 
 

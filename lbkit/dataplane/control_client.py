@@ -30,11 +30,15 @@ def call(socket_path: Path | str, method: str, path: str, body: Any = None, time
     check_ours(at)
     connection = _UnixConnection(at, timeout)
     try:
-        connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
+        connection.request(
+            method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"}
+        )
         response = connection.getresponse()
         return response.status, json.loads(response.read())
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise OperationError("The balancer does not answer", [Problem(str(at), f"{error}.", "Is it running?")]) from None
+        raise OperationError(
+            "The balancer does not answer", [Problem(str(at), f"{error}.", "Is it running?")]
+        ) from None
     finally:
         connection.close()
 
@@ -44,9 +48,13 @@ def check_ours(path: Path) -> None:
     try:
         found = path.lstat()
     except OSError:
-        raise OperationError("The balancer does not answer", [Problem(str(path), "There is no control socket.", "Is it running?")]) from None
+        raise OperationError(
+            "The balancer does not answer", [Problem(str(path), "There is no control socket.", "Is it running?")]
+        ) from None
     if not stat.S_ISSOCK(found.st_mode):
-        raise OperationError("This is not a balancer's", [Problem(str(path), "It is not a socket.", "Give the right --state.")])
+        raise OperationError(
+            "This is not a balancer's", [Problem(str(path), "It is not a socket.", "Give the right --state.")]
+        )
     if found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise OperationError(
             "The control socket is not ours",

@@ -13,7 +13,9 @@ _LATER = "Leave it out."
 GAPS: Mapping[str, Rule] = {
     "pools.*.protocol": Choices(("http", "tcp"), _TLS, "Use http, or put the nodes' own TLS port behind a tcp pool."),
     "pools.*.tls": Gap(_TLS, "Use protocol http."),
-    "pools.*.algorithm": Choices(("round_robin", "least_connections"), "The dataplane does not know this algorithm yet."),
+    "pools.*.algorithm": Choices(
+        ("round_robin", "least_connections"), "The dataplane does not know this algorithm yet."
+    ),
     "pools.*.nodes.*.standby": Gap(_STANDBY, _LATER),
     "pools.*.nodes.*.backup": Gap("The dataplane knows no backup nodes yet.", _LATER),
     "pools.*.limits.soft": Gap(_STANDBY, "Use limits.hard."),
@@ -24,7 +26,9 @@ GAPS: Mapping[str, Rule] = {
     "pools.*.slow_start": Gap("The dataplane gives a node that came back its full share at once.", _LATER),
     "pools.*.proxy_protocol": Gap("The dataplane sends no PROXY header yet.", "HTTP nodes read X-Forwarded-For."),
     "pools.*.fleet": Gap("Processes on this machine can't start machines.", "List the `nodes`."),
-    "pools.*.firewall": Gap("The dataplane makes no firewall rules.", "Admit the balancer's machine to the nodes yourself."),
+    "pools.*.firewall": Gap(
+        "The dataplane makes no firewall rules.", "Admit the balancer's machine to the nodes yourself."
+    ),
     "listeners.*.protocol": Choices(("http", "tcp"), _TLS, "Use http or tcp."),
     "listeners.*.tls": Gap(_TLS, "Use protocol http."),
     "listeners.*.routes": Gap("The dataplane knows no routes yet.", "Use one listener for each pool."),

@@ -44,7 +44,12 @@ def _ports(spec: Spec) -> Iterator[Problem]:
     for name, listener in spec.listeners.items():
         other = seen.get((listener.port, None)) or seen.setdefault((listener.port, listener.address), name)
         if other != name:
-            yield Problem(f"listeners.{name}.port", f"Listener '{other}' has this port already.", "Choose another.", str(listener.port))
+            yield Problem(
+                f"listeners.{name}.port",
+                f"Listener '{other}' has this port already.",
+                "Choose another.",
+                str(listener.port),
+            )
 
 
 def _references(spec: Spec) -> Iterator[Problem]:
@@ -64,4 +69,6 @@ def _unused(spec: Spec) -> Iterator[Problem]:
     used = {pool for listener in spec.listeners.values() for _, pool in uses(listener)}
     for name in spec.pools:
         if name not in used:
-            yield Problem(f"pools.{name}", "No listener uses this pool.", f"Name it in a listener (pool='{name}'), or remove it.")
+            yield Problem(
+                f"pools.{name}", "No listener uses this pool.", f"Name it in a listener (pool='{name}'), or remove it."
+            )

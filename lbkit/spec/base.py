@@ -25,7 +25,11 @@ class Model(BaseModel):
     """Base of all spec classes."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True, arbitrary_types_allowed=True
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+        arbitrary_types_allowed=True,
     )
 
     if not TYPE_CHECKING:
@@ -49,7 +53,9 @@ class Model(BaseModel):
 
 def wrong(*problems: Problem) -> PydanticCustomError:
     """The error a validator raises for problems it found; their paths are relative to the validated model."""
-    return PydanticCustomError("problems", "{text}", {"text": "; ".join(p.reason for p in problems), "problems": list(problems)})
+    return PydanticCustomError(
+        "problems", "{text}", {"text": "; ".join(p.reason for p in problems), "problems": list(problems)}
+    )
 
 
 def as_spec_error(error: ValidationError, model: type[BaseModel], at: str) -> SpecError:
@@ -105,7 +111,11 @@ def _reason(detail: ErrorDetails, model: type[BaseModel], loc: list[Any]) -> str
         return "This field is required."
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         cls = _class_at(model, loc)
-        return f"A {cls.__name__} is wanted here." if cls else "A mapping keyed by names is wanted here, such as {'a': ...}."
+        return (
+            f"A {cls.__name__} is wanted here."
+            if cls
+            else "A mapping keyed by names is wanted here, such as {'a': ...}."
+        )
     message = message.removeprefix("Value error, ").replace("Input should be", "It must be", 1)
     return message if message.endswith((".", "?")) else message + "."
 

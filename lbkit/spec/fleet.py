@@ -38,10 +38,17 @@ class Fleet(Model):
     def _ordered(self) -> Self:
         problems = []
         if self.min > self.max:
-            problems.append(Problem("min", f"The minimum is above the maximum of {self.max}.", "Swap them?", shown(self.min)))
+            problems.append(
+                Problem("min", f"The minimum is above the maximum of {self.max}.", "Swap them?", shown(self.min))
+            )
         elif self.desired is not None and not self.min <= self.desired <= self.max:
             problems.append(
-                Problem("desired", "Outside of the fleet's size.", f"Choose from {self.min} to {self.max}.", shown(self.desired))
+                Problem(
+                    "desired",
+                    "Outside of the fleet's size.",
+                    f"Choose from {self.min} to {self.max}.",
+                    shown(self.desired),
+                )
             )
         if problems:
             raise wrong(*problems)

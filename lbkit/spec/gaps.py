@@ -39,7 +39,9 @@ class Choices:
     def judge(self, path: str, value: Any) -> Problem | None:
         if is_output(value) or value in self.allowed:
             return None
-        return Problem(path, self.reason, self.remedy or f"Choose {' or '.join(map(shown, self.allowed))}.", shown(value))
+        return Problem(
+            path, self.reason, self.remedy or f"Choose {' or '.join(map(shown, self.allowed))}.", shown(value)
+        )
 
 
 @dataclass(slots=True, frozen=True)
@@ -57,7 +59,12 @@ class Bounds:
         if self.low <= value <= self.high and (not self.whole or float(value).is_integer()):
             return None
         kind = "A whole number" if self.whole else "A number"
-        return Problem(path, self.reason or "Outside of what the service takes.", f"{kind} from {self.low:g} to {self.high:g}.", shown(value))
+        return Problem(
+            path,
+            self.reason or "Outside of what the service takes.",
+            f"{kind} from {self.low:g} to {self.high:g}.",
+            shown(value),
+        )
 
 
 Rule = Gap | Choices | Bounds

@@ -50,7 +50,9 @@ class HealthCheck(Model):
         problems = list(_http_only(self))
         if self.timeout > self.interval:
             problems.append(
-                Problem("timeout", "A probe must end before the next begins.", "At most `interval`.", shown(self.timeout))
+                Problem(
+                    "timeout", "A probe must end before the next begins.", "At most `interval`.", shown(self.timeout)
+                )
             )
         for name, value in self.headers.items():
             if name.lower() in CREDENTIALS and not value.startswith("file:/"):
@@ -67,8 +69,14 @@ def _http_only(check: HealthCheck) -> list[Problem]:
     if check.path is not None and check.protocol != "tcp":
         return []
     if check.protocol in ("http", "https"):
-        return [Problem("path", f"An {check.protocol} check asks for a path.", "Add path='/health', or leave `protocol` out.")]
-    asked = [name for name in ("path", *_HTTP_ONLY) if name in check.model_fields_set and getattr(check, name) is not None]
+        return [
+            Problem(
+                "path", f"An {check.protocol} check asks for a path.", "Add path='/health', or leave `protocol` out."
+            )
+        ]
+    asked = [
+        name for name in ("path", *_HTTP_ONLY) if name in check.model_fields_set and getattr(check, name) is not None
+    ]
     return [
         Problem(name, "A TCP check only connects; it can't see this.",
                 "Leave `protocol` out." if check.path else "Add `path` to make it an HTTP check.", shown(getattr(check, name)))

@@ -48,7 +48,7 @@ class _Later:
 if TYPE_CHECKING:
     import pulumi
 
-    Input = Union[T, Awaitable[T], "pulumi.Output[T]"]
+    Input = Union[T, Awaitable[T], "pulumi.Output[T]"]  # noqa: UP007  the name is a string here
 else:
 
     class Input:

@@ -9,7 +9,21 @@ from pydantic import Field, model_validator
 from lbkit.errors import Problem
 from lbkit.spec.base import Model, shown, wrong
 from lbkit.spec.inputs import Input
-from lbkit.spec.values import Address, Cidr, Count, Duration, HeaderName, HeaderValue, Host, Method, Name, Path, Port, Seconds, Status
+from lbkit.spec.values import (
+    Address,
+    Cidr,
+    Count,
+    Duration,
+    HeaderName,
+    HeaderValue,
+    Host,
+    Method,
+    Name,
+    Path,
+    Port,
+    Seconds,
+    Status,
+)
 
 Reference = Annotated[str, Field(min_length=1, max_length=2048)]
 
@@ -26,7 +40,12 @@ class Certificate(Model):
     def _no_key_inside(self) -> Self:
         inside = [name for name in ("certificate", "key") if "-----BEGIN" in str(getattr(self, name) or "")]
         if inside:
-            raise wrong(*(Problem(name, "This is PEM text; a spec is kept in state and logs.", "Give the file's path.") for name in inside))
+            raise wrong(
+                *(
+                    Problem(name, "This is PEM text; a spec is kept in state and logs.", "Give the file's path.")
+                    for name in inside
+                )
+            )
         return self
 
 
@@ -56,7 +75,9 @@ class Redirect(Model):
     @model_validator(mode="after")
     def _elsewhere(self) -> Self:
         if not (self.scheme or self.host or self.port or self.path):
-            raise wrong(Problem("", "This redirect leads back to where it came from.", "Set scheme, host, port or path."))
+            raise wrong(
+                Problem("", "This redirect leads back to where it came from.", "Set scheme, host, port or path.")
+            )
         return self
 
 
@@ -93,9 +114,13 @@ class Route(Model):
     def _fits(self) -> Self:
         problems = []
         if not (self.host or self.path or self.exact or self.methods or self.headers):
-            problems.append(Problem("", "A route without a condition fits everything.", "Use the listener's own `pool`."))
+            problems.append(
+                Problem("", "A route without a condition fits everything.", "Use the listener's own `pool`.")
+            )
         if self.path and self.exact:
-            problems.append(Problem("exact", "A route has either a prefix or an exact path.", "Leave one out.", shown(self.exact)))
+            problems.append(
+                Problem("exact", "A route has either a prefix or an exact path.", "Leave one out.", shown(self.exact))
+            )
         if sum(target is not None for target in (self.pool, self.redirect, self.answer)) != 1:
             problems.append(Problem("", "A route leads to one place.", "Give one of `pool`, `redirect` and `answer`."))
         if problems:
@@ -165,7 +190,11 @@ def _tls(listener: Listener) -> list[Problem]:
     if listener.protocol == "https" and not listener.tls:
         return [Problem("tls", "An https listener needs a certificate.", "Add tls=Tls(default=Certificate(...)).")]
     if listener.tls and listener.protocol != "https":
-        hint = "Leave `tls` out: the nodes hold the certificate." if listener.protocol == "tls" else "Use protocol='https'."
+        hint = (
+            "Leave `tls` out: the nodes hold the certificate."
+            if listener.protocol == "tls"
+            else "Use protocol='https'."
+        )
         return [Problem("tls", f"A listener with protocol '{listener.protocol}' doesn't end TLS.", hint)]
     return []
 
@@ -174,7 +203,9 @@ def _targets(listener: Listener) -> list[Problem]:
     problems = []
     carries_http = listener.protocol in ("http", "https")
     if listener.redirect and (listener.pool or listener.routes):
-        problems.append(Problem("redirect", "A listener either redirects everything or serves.", "Put the redirect on a route."))
+        problems.append(
+            Problem("redirect", "A listener either redirects everything or serves.", "Put the redirect on a route.")
+        )
     if not (listener.pool or listener.routes or listener.redirect):
         problems.append(Problem("pool", "Nothing would ever be answered.", "Name a pool."))
     if carries_http:
@@ -182,13 +213,17 @@ def _targets(listener: Listener) -> list[Problem]:
     if listener.redirect:
         problems.append(Problem("redirect", "Only an HTTP listener can redirect.", "Use protocol http or https."))
     if listener.routes and listener.protocol == "tcp":
-        problems.append(Problem("routes", "A TCP listener sees only bytes.", "Use protocol http, or tls to route by host."))
+        problems.append(
+            Problem("routes", "A TCP listener sees only bytes.", "Use protocol http, or tls to route by host.")
+        )
     if listener.trust_forwarded:
         problems.append(Problem("trust_forwarded", "Only HTTP has such headers.", "Use `proxy_protocol`."))
     for name, route in listener.routes.items():
         seen = sorted(route.model_fields_set - {"host", "pool", "priority"})
         problems += [
-            Problem(f"routes.{name}.{part}", "Inside passed-on TLS only the host name can be seen.", "Use protocol https.")
+            Problem(
+                f"routes.{name}.{part}", "Inside passed-on TLS only the host name can be seen.", "Use protocol https."
+            )
             for part in seen
             if listener.protocol == "tls"
         ]

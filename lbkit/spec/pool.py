@@ -68,7 +68,9 @@ class Limits(Model):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.soft and self.hard and self.soft > self.hard:
-            raise wrong(Problem("soft", "The soft limit is above the hard limit.", f"At most {self.hard}.", shown(self.soft)))
+            raise wrong(
+                Problem("soft", "The soft limit is above the hard limit.", f"At most {self.hard}.", shown(self.soft))
+            )
         return self
 
 
@@ -208,7 +210,9 @@ def _members(pool: Pool) -> list[Problem]:
     if pool.nodes and pool.fleet:
         problems.append(Problem("fleet", "A pool has either `nodes` or a `fleet`.", "Make two pools."))
     if not pool.nodes and not pool.fleet:
-        problems.append(Problem("nodes", "The pool has no nodes.", "Add a node, such as nodes={'a': Node(address='10.0.0.5')}."))
+        problems.append(
+            Problem("nodes", "The pool has no nodes.", "Add a node, such as nodes={'a': Node(address='10.0.0.5')}.")
+        )
     seen: dict[tuple[str, int], str] = {}
     for name, node in pool.nodes.items():
         if is_output(node.address):
@@ -220,7 +224,9 @@ def _members(pool: Pool) -> list[Problem]:
                         "One entry per server; use `weight` for a larger share.", shown(node.address))
             )  # fmt: skip
     if pool.nodes and all(node.backup for node in pool.nodes.values()):
-        problems.append(Problem("nodes", "Every node is a backup, so there is nothing to back up.", "Leave `backup` off one."))
+        problems.append(
+            Problem("nodes", "Every node is a backup, so there is nothing to back up.", "Leave `backup` off one.")
+        )
     return problems
 
 
@@ -229,16 +235,29 @@ def _modes(pool: Pool) -> list[Problem]:
     problems = []
     rests = any(node.standby for node in pool.nodes.values())
     if pool.limits.queue and not pool.limits.hard and not rests:
-        problems.append(Problem("limits.queue", "Without a hard limit nothing ever waits.", "Add limits.hard, or leave `queue` out."))
+        problems.append(
+            Problem(
+                "limits.queue", "Without a hard limit nothing ever waits.", "Add limits.hard, or leave `queue` out."
+            )
+        )
     if rests and not pool.limits.soft:
-        problems.append(Problem("limits.soft", "Standby nodes wake when the soft limit is reached, and there is none.", "Add it."))
+        problems.append(
+            Problem("limits.soft", "Standby nodes wake when the soft limit is reached, and there is none.", "Add it.")
+        )
     if pool.standby != Standby() and not rests:
         problems.append(Problem("standby", "No node of the pool is a standby node.", "Mark one with standby=True."))
     if pool.tls and pool.protocol != "https":
-        problems.append(Problem("tls", "The nodes of this pool don't speak TLS.", "Set protocol='https', or leave `tls` out."))
+        problems.append(
+            Problem("tls", "The nodes of this pool don't speak TLS.", "Set protocol='https', or leave `tls` out.")
+        )
     if pool.protocol == "tcp":
         problems += [
-            Problem(name, "A TCP pool only carries bytes; this belongs to HTTP.", "Leave it out.", shown(getattr(pool, name)))
+            Problem(
+                name,
+                "A TCP pool only carries bytes; this belongs to HTTP.",
+                "Leave it out.",
+                shown(getattr(pool, name)),
+            )
             for name in ("sticky", "codes")
             if getattr(pool, name) != type(pool).model_fields[name].default
         ]

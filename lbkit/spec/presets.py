@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import reduce
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel
@@ -93,7 +92,9 @@ def breaches(pool: Pool) -> Iterator[Problem]:
         value = at(pool, path)
         if value not in allowed:
             choices = " or ".join("nothing" if v is None else shown(v) for v in allowed)
-            yield Problem(path, f"{preset.title} does not do this.", f"Leave it out, or choose {choices}.", shown(value))
+            yield Problem(
+                path, f"{preset.title} does not do this.", f"Leave it out, or choose {choices}.", shown(value)
+            )
     for path, most in preset.most.items():
         value = at(pool, path)
         if value is not None and value > most:
@@ -108,7 +109,10 @@ def settings_that_replace(pool: Pool) -> dict[str, Any]:
 
 def at(model: BaseModel, path: str) -> Any:
     """The value at a path; None where a part of the path is None."""
-    return reduce(lambda value, name: getattr(value, name, None), path.split("."), model)
+    value: Any = model
+    for name in path.split("."):
+        value = getattr(value, name, None)
+    return value
 
 
 def _plain(value: Any) -> Any:

@@ -49,7 +49,9 @@ def _bare_number(value: Any) -> Any:
 
 def _not_milliseconds(value: float) -> float:
     if value > DAY:
-        raise ValueError(f"That is more than a day. Times are seconds; if milliseconds were meant, write {value / 1000:g}.")
+        raise ValueError(
+            f"That is more than a day. Times are seconds; if milliseconds were meant, write {value / 1000:g}."
+        )
     return value
 
 
@@ -60,7 +62,9 @@ def _address(value: str) -> str:
         pass
     if re.fullmatch(r"[\d.:/]+", value):
         raise ValueError("This is not one IPv4 or IPv6 address. The port is a field of its own; a range is not a node.")
-    raise ValueError("This is a name; a node needs an IP address, so that nothing waits for DNS. Look it up in your program.")
+    raise ValueError(
+        "This is a name; a node needs an IP address, so that nothing waits for DNS. Look it up in your program."
+    )
 
 
 def _cidr(value: str) -> str:
@@ -83,7 +87,9 @@ def _codes(value: Any) -> Any:
 
 
 def _host(value: str) -> str:
-    if not re.fullmatch(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*", value):
+    if not re.fullmatch(
+        r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*", value
+    ):
         raise ValueError("A host is a DNS name without port, such as 'api.example.com' or '*.example.com'.")
     return value.lower()
 
@@ -92,7 +98,9 @@ Name = Annotated[str, Field(min_length=1, max_length=40), AfterValidator(_name)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Weight = Annotated[int, Field(ge=1, le=256)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
-Seconds = Annotated[float, BeforeValidator(_bare_number), Field(ge=0, allow_inf_nan=False), AfterValidator(_not_milliseconds)]
+Seconds = Annotated[
+    float, BeforeValidator(_bare_number), Field(ge=0, allow_inf_nan=False), AfterValidator(_not_milliseconds)
+]
 Duration = Annotated[Seconds, Field(gt=0)]
 Address = Annotated[str, AfterValidator(_address)]
 Cidr = Annotated[str, AfterValidator(_cidr)]
@@ -107,6 +115,7 @@ Path = Annotated[
 Method = Annotated[str, AfterValidator(_matching(TOKEN, "A method is one word, such as GET."))]
 HeaderName = Annotated[str, AfterValidator(_matching(TOKEN, "A header name is one word of RFC 9110 token characters."))]
 HeaderValue = Annotated[
-    str, AfterValidator(_matching(r"[!-~]([ -~]*[!-~])?", "A header value is printable ASCII without blanks at its ends."))
+    str,
+    AfterValidator(_matching(r"[!-~]([ -~]*[!-~])?", "A header value is printable ASCII without blanks at its ends.")),
 ]
 CookieName = Annotated[str, AfterValidator(_matching(TOKEN, "A cookie name is one word."))]

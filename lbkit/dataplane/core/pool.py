@@ -214,5 +214,3 @@ class PoolState:
 
 def _cut(node: NodeState, reason: Reason) -> list[Command]:
     return [Drop(ticket, reason) for ticket in list(node.tickets)]
-
-

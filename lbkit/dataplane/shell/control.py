@@ -18,7 +18,7 @@ from lbkit.dataplane.config import BootConfig
 from lbkit.dataplane.shell.server import Server
 from lbkit.dataplane.wire import request as requests
 from lbkit.dataplane.wire.errors import BadMessage
-from lbkit.errors import LbkitError
+from lbkit.errors import LbkitError, OperationError, Problem
 from lbkit.spec.listener import RequestLimits
 
 _LIMITS = RequestLimits(body=16 * 1024 * 1024)
@@ -35,11 +35,14 @@ class Control:
         self._listening: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Listen. A socket left behind by a dead process is replaced."""
-        self._path.unlink(missing_ok=True)
+        """Listen. A socket left behind by a dead process is replaced. Raises OperationError."""
+        if self._path.exists():
+            await self._replace()
         before = os.umask(0o177)
         try:
             self._listening = await asyncio.start_unix_server(self._serve, self._path)
+        except OSError as error:
+            raise OperationError("The control socket can't be made", [Problem(str(self._path), f"{error}.")]) from None
         finally:
             os.umask(before)
 
@@ -53,8 +56,22 @@ class Control:
         try:
             return self._route(method, path, body)
         except LbkitError as error:
-            problems = [{"path": p.path, "value": p.value, "reason": p.reason, "remedy": p.remedy} for p in error.problems]
+            problems = [
+                {"path": p.path, "value": p.value, "reason": p.reason, "remedy": p.remedy} for p in error.problems
+            ]
             return 422, {"title": error.title, "problems": problems}
+
+    async def _replace(self) -> None:
+        try:
+            _, writer = await asyncio.open_unix_connection(self._path)
+        except OSError:
+            self._path.unlink(missing_ok=True)
+            return
+        writer.close()
+        reason = "Another balancer is running with this state folder."
+        raise OperationError(
+            "The control socket is taken", [Problem(str(self._path), reason, "Give each its own --state.")]
+        )
 
     def _route(self, method: str, path: str, body: bytes) -> Reply:
         reads: dict[str, Callable[[], Reply]] = {
@@ -72,7 +89,10 @@ class Control:
             return self._set_admin(*node.groups())
         if path in reads or node:
             return 405, {"title": f"{method} is not for {path}"}
-        return 404, {"title": f"There is no {path}", "paths": [*reads, "/v1/pools/POOL/nodes/NODE/{ready,drain,maintenance}"]}
+        return 404, {
+            "title": f"There is no {path}",
+            "paths": [*reads, "/v1/pools/POOL/nodes/NODE/{ready,drain,maintenance}"],
+        }
 
     def _ready(self) -> Reply:
         reasons = self._server.unready()

@@ -195,7 +195,9 @@ class Exchange(Work):
                 return
             if answer.status != 100 and self.request.version == 1:
                 self.client.write(
-                    answers.head_for_client(answer, chunked=False, close=False, old_client=False, date=self.client.date())
+                    answers.head_for_client(
+                        answer, chunked=False, close=False, old_client=False, date=self.client.date()
+                    )
                 )
         self._head = data
 

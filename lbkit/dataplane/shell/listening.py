@@ -24,7 +24,9 @@ _RETRY = 0.2
 class Listening:
     """One listener of the spec, bound."""
 
-    def __init__(self, name: str, spec: Listener, find: Callable[[str], Dispatcher], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, name: str, spec: Listener, find: Callable[[str], Dispatcher], loop: asyncio.AbstractEventLoop
+    ) -> None:
         self.name, self.spec, self._find, self._loop = name, spec, find, loop
         self.sessions: set[Session] = set()
         self._tasks: set[asyncio.Task[object]] = set()
@@ -89,7 +91,9 @@ class Listening:
                 self._out_of_descriptors(error)
                 return
             client.setblocking(False)
-            task: asyncio.Task[object] = self._loop.create_task(self._loop.connect_accepted_socket(self._session, client))
+            task: asyncio.Task[object] = self._loop.create_task(
+                self._loop.connect_accepted_socket(self._session, client)
+            )
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
             self._accept_or_wait()
@@ -118,7 +122,11 @@ def bind(name: str, spec: Listener) -> list[socket.socket]:
             try:
                 sockets.append(_listen(family, host, spec.port))
             except OSError as error:
-                if family == socket.AF_INET6 and len(hosts) == 2 and error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+                if (
+                    family == socket.AF_INET6
+                    and len(hosts) == 2
+                    and error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+                ):
                     continue  # a machine without IPv6
                 raise _not_bound(name, spec, host, error) from None
     except OperationError:
@@ -151,6 +159,9 @@ def _not_bound(name: str, spec: Listener, host: str, error: OSError) -> Operatio
     }
     field = "address" if error.errno == errno.EADDRNOTAVAIL else "port"
     problem = Problem(
-        f"listeners.{name}.{field}", f"Can't listen on {host}: {error.strerror}.", remedies.get(error.errno or 0, ""), str(getattr(spec, field))
+        f"listeners.{name}.{field}",
+        f"Can't listen on {host}: {error.strerror}.",
+        remedies.get(error.errno or 0, ""),
+        str(getattr(spec, field)),
     )
     return OperationError("The balancer can't listen", [problem])

@@ -87,7 +87,9 @@ class Server:
         for name, dispatcher in self.pools.items():
             nodes = dispatcher.pool.nodes.values()
             if not any(node.eligible for node in nodes):
-                tried = ", ".join(f"{n.name} {n.health.state}{f' ({n.last_error})' if n.last_error else ''}" for n in nodes)
+                tried = ", ".join(
+                    f"{n.name} {n.health.state}{f' ({n.last_error})' if n.last_error else ''}" for n in nodes
+                )
                 reasons.append(f"pool {name} has no healthy node: {tried}")
         return reasons
 
@@ -119,7 +121,11 @@ class Server:
 
     def _present(self, wanted: Listener) -> Listening | None:
         """The running listener on this very address and port, whatever its name."""
-        same = (item for item in self.listeners.values() if (item.spec.address, item.spec.port) == (wanted.address, wanted.port))
+        same = (
+            item
+            for item in self.listeners.values()
+            if (item.spec.address, item.spec.port) == (wanted.address, wanted.port)
+        )
         return next(same, None)
 
     def _configure_pools(self, spec: Spec) -> None:
@@ -140,7 +146,9 @@ class Server:
         before, self.listeners = self.listeners, {}
         kept = set()
         for name, listener in spec.listeners.items():
-            present = next((i for i in before.values() if (i.spec.address, i.spec.port) == (listener.address, listener.port)), None)
+            present = next(
+                (i for i in before.values() if (i.spec.address, i.spec.port) == (listener.address, listener.port)), None
+            )
             listening = bound.get(name) or present
             assert listening is not None
             listening.name = name
@@ -162,7 +170,12 @@ class Server:
 
 def _listener_status(listening: Listening) -> dict[str, Any]:
     spec = listening.spec
-    return {"address": spec.address, "port": spec.port, "protocol": spec.protocol, "connections": len(listening.sessions)}
+    return {
+        "address": spec.address,
+        "port": spec.port,
+        "protocol": spec.protocol,
+        "connections": len(listening.sessions),
+    }
 
 
 def _pool_status(dispatcher: Dispatcher) -> dict[str, Any]:

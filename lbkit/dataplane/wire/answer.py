@@ -89,8 +89,16 @@ def head_for_client(answer: Answer, *, chunked: bool, close: bool, old_client: b
 
 
 def own(
-    status: int, reason: str, detail: str, *, request_id: bytes, date: bytes, close: bool, retry_after: int | None = None, head: bool = False
-) -> bytes:  # fmt: skip
+    status: int,
+    reason: str,
+    detail: str,
+    *,
+    request_id: bytes,
+    date: bytes,
+    close: bool,
+    retry_after: int | None = None,
+    head: bool = False,
+) -> bytes:
     """One of the balancer's own errors as RFC 9457 problem details, which says that lbkit made it (SA-22)."""
     title = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Error"
     problem = {

@@ -12,7 +12,9 @@ from lbkit.dataplane.wire import fields
 from lbkit.dataplane.wire.errors import BadMessage
 
 _TOKEN = fields.TOKEN
-_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})((?:;" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb'|"[\t\x20\x21\x23-\x5b\x5d-\x7e]*"))?)*)')
+_SIZE = re.compile(
+    rb"([0-9A-Fa-f]{1,15})((?:;" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb'|"[\t\x20\x21\x23-\x5b\x5d-\x7e]*"))?)*)'
+)
 _LINE_LIMIT = 4096
 _TRAILER_LIMIT = 16_384
 LAST_CHUNK = b"0\r\n\r\n"

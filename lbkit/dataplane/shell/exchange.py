@@ -167,8 +167,10 @@ class Exchange(Work):
         self.end(self.dispatcher.spec.timeouts.keep_alive if clean else 0)
         self.client.answered(self._close)
 
-    def _refuse(self, status: int, reason: str, detail: str, retry_after: int | None = None) -> None:
-        close = not self.upload.done or not self.request.keep_alive
+    def _refuse(
+        self, status: int, reason: str, detail: str, retry_after: int | None = None, close: bool = False
+    ) -> None:
+        close = close or not self.upload.done or not self.request.keep_alive
         self.end()
         self.client.refuse(status, reason, detail, close, retry_after)
 
@@ -176,7 +178,7 @@ class Exchange(Work):
         if self.answer is not None:
             self.failed("died")
         else:
-            self._refuse(error.status, "bad_request", error.reason)
+            self._refuse(error.status, "bad_request", error.reason, close=True)
 
     def _node_erred(self, error: str) -> None:
         if self.ticket.node is not None:

@@ -23,9 +23,9 @@ class Said(NamedTuple):
 
     @property
     def asks(self) -> bool:
-        """Whether this wants anything done: None, False, 0 and empty do not, nor does a model that only groups defaults."""
+        """Whether this wants anything done: None, False, 0 and empty do not, nor does a group of fields that are all at their defaults."""
         if isinstance(self.value, BaseModel) and isinstance(self.default, BaseModel):
-            return bool(self.value.model_fields_set)
+            return self.value != self.default
         return is_output(self.value) or bool(self.value)
 
 

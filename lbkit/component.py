@@ -1,0 +1,61 @@
+"""The component: check everything, then render, then say what came of it.
+
+Every mistake is found before the first resource is registered. The errors are `pulumi.RunError`s (see
+lbkit.errors), so the CLI prints their text and no stack trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+from pydantic import TypeAdapter, ValidationError
+
+from lbkit.errors import Problem, SpecError
+from lbkit.spec import Spec
+from lbkit.spec.values import Name
+from lbkit.targets.base import Target, check
+
+
+class LoadBalancer(pulumi.ComponentResource):
+    """A load balancer as a Pulumi resource.
+
+    `spec` is a Spec or the plain data of one; `target` says where it runs: `Native()`, `Alb(...)`, `Ltm(...)`.
+    Raises SpecError or Unsupported, with every problem at once, before any resource exists.
+    """
+
+    endpoint: pulumi.Output[str]
+    """Host name or address of the balancer."""
+    url: pulumi.Output[str]
+    """URL of the only listener; with several, of the first by name."""
+    urls: pulumi.Output[dict[str, str]]
+    """URLs by listener."""
+    pools: pulumi.Output[dict[str, Any]]
+    """By pool: what carries it, in the target's own words."""
+
+    def __init__(
+        self, name: str, spec: Spec | Mapping[str, Any], target: Target, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        _check_name(name)
+        known = spec if isinstance(spec, Spec) else Spec.load(spec)
+        check(name, known, target)
+        super().__init__("lbkit:index:LoadBalancer", name, {"spec": known.model_dump()}, opts)
+        for note in target.notes(known):
+            pulumi.warn(note, resource=self)
+        made = target.render(name, known, self)
+        self.endpoint = made.endpoint
+        self.urls = pulumi.Output.all(**made.urls)
+        self.url = made.urls[min(made.urls)]
+        self.pools = pulumi.Output.from_input(made.pools)
+        self.register_outputs({"endpoint": self.endpoint, "url": self.url, "urls": self.urls, "pools": self.pools})
+
+
+def _check_name(name: str) -> None:
+    try:
+        TypeAdapter(Name).validate_python(name)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+    else:
+        return
+    raise SpecError("LoadBalancer's name is not right", [Problem("name", reason, value=repr(name))])

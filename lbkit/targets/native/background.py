@@ -1,0 +1,114 @@
+"""Background processes of this user: started so that they outlive the engine, found again, ended completely.
+
+Each has a private folder with everything it leaves on disk: configuration, log, pid, socket.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lbkit.errors import OperationError, Problem
+
+_PASSED_ON = ("HOME", "LANG", "PATH", "PYTHONPATH", "SSL_CERT_FILE", "TZ", "VIRTUAL_ENV", "XDG_RUNTIME_DIR")
+_STEP = 0.05
+_LOG_TAIL = 2000
+
+
+def home() -> Path:
+    """The folder of all this user's balancers: in his runtime folder, which ends with the session as they do, or in /tmp."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    return Path(runtime) / "lbkit" if runtime and Path(runtime).is_dir() else Path(f"/tmp/lbkit-{os.getuid()}")
+
+
+def new_folder(name: str) -> Path:
+    """A fresh private folder. Raises OperationError when `home` is not safely ours."""
+    top = home()
+    top.mkdir(mode=0o700, exist_ok=True)
+    found = top.lstat()
+    if top.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        reason = "Another user could have put it there, or could look inside."
+        raise OperationError(
+            "No safe place for the balancer's files", [Problem(str(top), reason, "Remove it, or chmod 700.")]
+        )
+    folder = top / f"{name}-{secrets.token_hex(4)}"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def start(folder: Path, *argv: str) -> subprocess.Popen[bytes]:
+    """Start a process that belongs to the folder. It gets none of the engine's environment but what it needs to run."""
+    environment = {key: value for key, value in os.environ.items() if key in _PASSED_ON or key.startswith("LC_")}
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=environment, start_new_session=True
+        )
+    (folder / "pid").write_text(f"{process.pid}\n")
+    return process
+
+
+def wait(process: subprocess.Popen[bytes], folder: Path, seconds: float, unready: Callable[[], list[str]]) -> None:
+    """Until `unready` has nothing to say. Raises OperationError with its last words, or the process's own."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if process.poll() is not None:
+            raise OperationError(
+                "The process ended at its start", [Problem(f"exit status {process.returncode}", _said(folder))]
+            )
+        reasons = unready()
+        if not reasons:
+            return
+        if time.monotonic() > deadline:
+            raise OperationError(f"Not ready after {seconds:g} s", [Problem(reason, "") for reason in reasons])
+        time.sleep(_STEP)
+
+
+def running(folder: Path) -> int | None:
+    """The process of this folder, if it lives: a pid that was given to another process since does not count."""
+    try:
+        pid = int((folder / "pid").read_text())
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, ValueError):
+        return None
+    return pid if str(folder).encode() in command and state != "Z" else None
+
+
+def stop(folder: Path, patience: float) -> None:
+    """End the process, after `patience` seconds by force, and remove the folder. Fine when either is gone."""
+    pid = running(folder)
+    if pid is not None:
+        _end(folder, pid, patience)
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.parent.rmdir()
+
+
+def python() -> str:
+    return sys.executable
+
+
+def _end(folder: Path, pid: int, patience: float) -> None:
+    for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 5.0)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+            if running(folder) is None:
+                return
+            time.sleep(_STEP)
+
+
+def _said(folder: Path) -> str:
+    text = (folder / "log").read_bytes()[-_LOG_TAIL:].decode(errors="replace").strip()
+    return text or "It said nothing."

@@ -75,7 +75,7 @@ def down(folder: Path) -> int:
         print("Nothing is up.")
         return 0
     stack = _stack(folder)
-    stack.destroy(on_output=_printer(), color=_color())
+    stack.destroy(on_output=_printer(until="The resources in the stack have been deleted"), color=_color())
     stack.workspace.remove_stack(STACK, preserve_config=True)
     settings = folder / f"Pulumi.{STACK}.yaml"
     if "PULUMI_BACKEND_URL" not in os.environ and "PULUMI_CONFIG_PASSPHRASE" not in os.environ:
@@ -113,18 +113,15 @@ def _stack(folder: Path) -> auto.Stack:
     environment["PATH"] = os.pathsep.join(
         [str(found.folder), str(Path(sys.executable).parent), os.environ.get("PATH", "")]
     )
-    os.environ.update(environment)
+    os.environ["PATH"] = environment["PATH"]
     project = re.search(r"^name:\s*(\S+)", (folder / "Pulumi.yaml").read_text(), re.MULTILINE)
     assert project is not None
     return auto.create_or_select_stack(
         STACK,
         project_name=project[1],
         program=lambda: _run(folder),
-        opts=auto.LocalWorkspaceOptions(
-            work_dir=str(folder), pulumi_command=auto.PulumiCommand(str(found.folder.parent), skip_version_check=True)
-            if found.folder.name == "bin" else None, env_vars=environment,
-        ),
-    )  # fmt: skip
+        opts=auto.LocalWorkspaceOptions(work_dir=str(folder), env_vars=environment),
+    )
 
 
 def _run(folder: Path) -> None:
@@ -169,12 +166,15 @@ def _color() -> str:
     return "always" if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else "never"
 
 
-def _printer() -> Callable[[str], None]:
-    """Prints the engine's words, without the repetition that an inline program's error gets."""
-    skipping = False
+def _printer(until: str = "") -> Callable[[str], None]:
+    """Prints the engine's words, without the repetition that an inline program's error gets, up to the text `until`."""
+    skipping = over = False
 
     def show(text: str) -> None:
-        nonlocal skipping
+        nonlocal skipping, over
+        over = over or bool(until and text.startswith(until))
+        if over:
+            return
         if "an unhandled error occurred:" in text:
             skipping = True
         elif not text.strip() or not text.startswith((" ", "\t")):

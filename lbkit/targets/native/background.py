@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from lbkit.dataplane.folders import home
 from lbkit.errors import OperationError, Problem
 
 _PASSED_ON = ("HOME", "LANG", "PATH", "PYTHONPATH", "SSL_CERT_FILE", "TZ", "VIRTUAL_ENV", "XDG_RUNTIME_DIR")
@@ -23,14 +24,8 @@ _STEP = 0.05
 _LOG_TAIL = 2000
 
 
-def home() -> Path:
-    """The folder of all this user's balancers: in his runtime folder, which ends with the session as they do, or in /tmp."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    return Path(runtime) / "lbkit" if runtime and Path(runtime).is_dir() else Path(f"/tmp/lbkit-{os.getuid()}")
-
-
 def new_folder(name: str) -> Path:
-    """A fresh private folder. Raises OperationError when `home` is not safely ours."""
+    """A fresh private folder. Raises OperationError when their common home is not safely ours."""
     top = home()
     top.mkdir(mode=0o700, exist_ok=True)
     found = top.lstat()

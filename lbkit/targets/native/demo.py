@@ -12,6 +12,7 @@ from typing import Any
 import pulumi
 from pulumi import dynamic
 
+from lbkit.dataplane.folders import home
 from lbkit.errors import OperationError
 from lbkit.targets.native import background, ports
 from lbkit.targets.native.local import _readable, _text
@@ -24,7 +25,7 @@ class ServerProvider(dynamic.ResourceProvider):
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> dynamic.CheckResult:
         port = int(news["port"])
-        problem = None if ports.ours(port, background.home()) else ports.taken("demo", news["address"], port)
+        problem = None if ports.ours(port, home()) else ports.taken("demo", news["address"], port)
         return dynamic.CheckResult(news, [dynamic.CheckFailure("port", _text(problem))] if problem else [])
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:

@@ -17,6 +17,7 @@ from pulumi import dynamic
 from lbkit import __version__
 from lbkit.dataplane.config import BootConfig
 from lbkit.dataplane.control_client import call
+from lbkit.dataplane.folders import home
 from lbkit.errors import LbkitError, OperationError, Problem
 from lbkit.spec import Spec
 from lbkit.spec.presets import settings_that_replace
@@ -59,7 +60,7 @@ class ProcessProvider(dynamic.ResourceProvider):
         with _readable():
             if not _lives(folder) or olds.get("release") != news.get("release"):
                 background.stop(folder, _patience(olds))
-                background.home().mkdir(mode=0o700, exist_ok=True)
+                home().mkdir(mode=0o700, exist_ok=True)
                 folder.mkdir(mode=0o700)
                 _start(folder, news)
             elif olds.get("config") != news.get("config"):
@@ -121,7 +122,7 @@ def _fixed(props: dict[str, Any]) -> dict[str, Any]:
 def _taken(listener: dict[str, Any], olds: dict[str, Any]) -> Problem | None:
     at = (listener.get("address"), int(listener["port"]))
     held = [(item.get("address"), int(item["port"])) for item in olds.get("listeners", [])]
-    return None if at in held or ports.ours(at[1], background.home()) else ports.taken(listener["name"], *at)
+    return None if at in held or ports.ours(at[1], home()) else ports.taken(listener["name"], *at)
 
 
 def _text(problem: Problem) -> str:

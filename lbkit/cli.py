@@ -1,0 +1,175 @@
+"""The `lbkit` command. A user's mistake is answered with one readable text and exit status 1 or 2, never a stack trace."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lbkit import __version__
+from lbkit.errors import OperationError, Problem, SpecError, Unsupported
+
+TARGETS = ("aws", "bigip", "native")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments) or 0)
+    except (SpecError, Unsupported) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OperationError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, BrokenPipeError):
+        return 130
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Is the spec right, and can the target do it?"""
+    from lbkit.load import load
+    from lbkit.spec.gaps import asked_too_much
+    from lbkit.targets import table
+
+    failed = False
+    for path in arguments.file:
+        spec = load(path)
+        for target in [arguments.target] if arguments.target else TARGETS:
+            title, gaps = table.gaps_of(target)
+            problems = list(asked_too_much(spec, gaps))
+            verdict = "can't do what the spec asks" if problems else "ok"
+            print(f"{path}: {title}: {verdict}", *problems, sep="\n")
+            failed = failed or bool(problems and arguments.target)
+    if failed:
+        raise SystemExit(1)
+
+
+def schema(_: argparse.Namespace) -> None:
+    """The spec's JSON Schema."""
+    from lbkit.spec import Spec
+
+    found = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Spec.model_json_schema()}
+    print(json.dumps(found, indent=2))
+
+
+def targets(arguments: argparse.Namespace) -> None:
+    """What each target can't do."""
+    from lbkit.targets import table
+
+    print(table.markdown() if arguments.markdown else table.text(), end="")
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Run the dataplane in the foreground. The file is a boot configuration or a bare spec."""
+    from lbkit.dataplane.__main__ import serve as run
+    from lbkit.dataplane.config import BootConfig
+    from lbkit.load import at_lines, load, read
+
+    if arguments.config.suffix == ".py":
+        return run(BootConfig(name="lbkit", spec=load(arguments.config)), arguments.state)
+    data, lines = read(arguments.config)
+    if "spec" not in data:
+        return run(BootConfig(name="lbkit", spec=load(arguments.config)), arguments.state)
+    try:
+        return run(BootConfig.load(data), arguments.state)
+    except SpecError as error:
+        raise at_lines(error, arguments.config, lines) from None
+
+
+def status(arguments: argparse.Namespace) -> None:
+    """How the running balancers of this user are."""
+    found = _folders(arguments.state)
+    for folder in found:
+        print(_status_text(_call(folder, "GET", "/v1/status"), folder))
+
+
+def drain(arguments: argparse.Namespace) -> None:
+    """Take a node out of service, or back in."""
+    state = "ready" if arguments.undo else "maintenance" if arguments.now else "drain"
+    (folder, *others) = _folders(arguments.state)
+    if others:
+        reason = "Several balancers are running."
+        raise OperationError("Which one?", [Problem(str(f), reason, f"Add --state {f}.") for f in (folder, *others)])
+    answer = _call(folder, "POST", f"/v1/pools/{arguments.pool}/nodes/{arguments.node}/{state}")
+    print(f"{arguments.pool}/{arguments.node}: {answer['admin_state']}, {answer['in_flight']} in flight")
+
+
+def _folders(state: Path | None) -> list[Path]:
+    from lbkit.dataplane.folders import home
+
+    found = [state] if state else sorted(path.parent for path in home().glob("*/control.sock"))
+    if not found:
+        raise OperationError(
+            "No balancer of yours is running", [Problem(str(home()), "There is no control socket.", "Give --state.")]
+        )
+    return found
+
+
+def _call(folder: Path, method: str, path: str) -> Any:
+    from lbkit.dataplane.control_client import call
+
+    code, answer = call(folder / "control.sock", method, path)
+    if code != 200:
+        raise OperationError(answer.get("title", f"The balancer answered {code}"))
+    return answer
+
+
+def _status_text(status: dict[str, Any], folder: Path) -> str:
+    lines = [
+        f"{status['name']}  process {status['pid']}, up {status['uptime']:.0f} s, configuration {status['revision']}, {folder}"
+    ]
+    for name, item in status["listeners"].items():
+        where = f"{item['address'] or '*'}:{item['port']}"
+        lines.append(f"  listener {name}: {item['protocol']} on {where}, {item['connections']} connections")
+    for name, pool in status["pools"].items():
+        lines.append(f"  pool {name}: {pool['algorithm']}, {pool['queued']} waiting")
+        lines.append(
+            f"    {'node':<20} {'address':<22} {'health':<9} {'state':<12} {'in flight':>9} {'requests':>9} {'failures':>8}"
+        )
+        for key, node in pool["nodes"].items():
+            state = "leaving" if node["leaving"] else node["admin_state"]
+            flight = f"{node['in_flight']}/{node['hard']}" if node["hard"] else str(node["in_flight"])
+            row = f"    {key:<20} {node['address']}:{node['port']:<{21 - len(node['address'])}} {node['health']:<9} {state:<12}"
+            lines.append(
+                f"{row} {flight:>9} {node['requests']:>9} {node['failures']:>8}  {node['last_error']}".rstrip()
+            )
+    return "\n".join(lines)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lbkit", description="One load balancer spec, three homes.")
+    parser.add_argument("--version", action="version", version=f"lbkit {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Any) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
+        made.set_defaults(run=run)
+        return made
+
+    checking = command("check", check)
+    checking.add_argument("file", nargs="+", type=Path, help="spec: YAML, JSON, or Python that defines one Spec")
+    checking.add_argument("--target", choices=TARGETS, help="fail unless this target can do it")
+    command("schema", schema)
+    listing = command("targets", targets)
+    listing.add_argument("--markdown", action="store_true", help="as the page in docs/")
+    serving = command("serve", serve)
+    serving.add_argument("--config", required=True, type=Path, help="boot configuration or spec, YAML or JSON")
+    serving.add_argument("--state", required=True, type=Path, help="private folder for the control socket")
+    state = argparse.ArgumentParser(add_help=False)
+    asking = command("status", status)
+    draining = command("drain", drain)
+    for made in (asking, draining, state):
+        made.add_argument("--state", type=Path, help="folder of the balancer; unset: those that Pulumi started")
+    draining.add_argument("pool")
+    draining.add_argument("node")
+    draining.add_argument("--undo", action="store_true", help="take it back into service")
+    draining.add_argument("--now", action="store_true", help="cut running work too (maintenance)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""A spec from a file: YAML, JSON, or a Python file that defines one. Errors name the line of the file.
+
+A key that stands twice is an error: YAML's own readers would silently keep the last one.
+"""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lbkit.errors import OperationError, Problem, SpecError
+from lbkit.spec import Spec
+from lbkit.spec.base import join
+
+
+def load(path: Path) -> Spec:
+    """The spec in a file. Raises SpecError or OperationError."""
+    if path.suffix == ".py":
+        return _from_python(path)
+    data, lines = read(path)
+    try:
+        return Spec.load(data)
+    except SpecError as error:
+        raise at_lines(error, path, lines) from None
+
+
+def read(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """The data of a YAML or JSON file, and the line of every path in it. Raises OperationError."""
+    try:
+        text = path.read_text()
+        tree = yaml.compose(text, yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except OSError as error:
+        raise OperationError("The spec can't be read", [Problem(str(path), f"{error.strerror}.")]) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise OperationError(
+            "The spec can't be read", [Problem(where, f"{getattr(error, 'problem', error)}.")]
+        ) from None
+    lines: dict[str, int] = {}
+    twice = list(_lines(tree, "", lines))
+    if twice:
+        raise OperationError(
+            "The spec can't be read", [Problem(f"{path}:{n}", f"`{key}` stands twice.") for key, n in twice]
+        )
+    if not isinstance(data, dict):
+        raise OperationError(
+            "The spec can't be read", [Problem(str(path), "It holds no mapping.", "Begin with `pools:`.")]
+        )
+    return data, lines
+
+
+def at_lines(error: SpecError, path: Path, lines: dict[str, int]) -> SpecError:
+    """The same problems, each led by file and line."""
+    problems = []
+    for problem in error.problems:
+        line = next((lines[at] for at in _upward(problem.path) if at in lines), 1)
+        problems.append(Problem(f"{path}:{line}: {problem.path}", problem.reason, problem.remedy, problem.value))
+    return SpecError("The spec is not right", problems)
+
+
+def _from_python(path: Path) -> Spec:
+    if not path.exists():
+        raise OperationError("The spec can't be read", [Problem(str(path), "No such file.")])
+    found = [value for value in runpy.run_path(str(path)).values() if isinstance(value, Spec)]
+    if len(found) != 1:
+        reason = f"It defines {len(found)} objects of class Spec."
+        raise OperationError("The spec can't be read", [Problem(str(path), reason, "Define one, at the top level.")])
+    return found[0]
+
+
+def _lines(node: yaml.Node | None, path: str, lines: dict[str, int]) -> Any:
+    """Fill `lines`; yield (path, line) of keys that stand twice."""
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen = set()
+    for key, value in node.value:
+        at = join(path, key.value)
+        if at in seen:
+            yield at, key.start_mark.line + 1
+        seen.add(at)
+        lines[at] = key.start_mark.line + 1
+        yield from _lines(value, at, lines)
+
+
+def _upward(path: str) -> list[str]:
+    parts = path.split(".")
+    return [".".join(parts[:end]) for end in range(len(parts), 0, -1)]

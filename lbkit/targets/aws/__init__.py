@@ -1,0 +1,78 @@
+"""AWS: an Application Load Balancer, for the plain HTTP case so far."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from lbkit.errors import Problem
+from lbkit.spec import Spec
+from lbkit.spec.base import shown, wrong
+from lbkit.spec.inputs import Input, is_output
+from lbkit.targets.aws.gaps import GAPS
+from lbkit.targets.aws.rules import notes, problems
+from lbkit.targets.base import Rendered, Rule, Target
+
+if TYPE_CHECKING:
+    import pulumi
+
+_ID = re.compile(r"[a-z]+-([0-9a-f]{8}|[0-9a-f]{17})")
+_COUNTING = ("12345678", "98765432", "23456789")
+
+
+def real_id(value: str) -> str:
+    """An id as AWS makes them; the placeholders of tutorials are refused (AW-14)."""
+    if placeholder(value):
+        raise ValueError("This is a placeholder from an example, not an id of yours.")
+    if not _ID.fullmatch(value):
+        raise ValueError("An id of AWS is its kind, '-' and 8 or 17 hexadecimal digits.")
+    return value
+
+
+def placeholder(value: str) -> bool:
+    """Whether an id is made of counting digits, such as ami-1234567890abcdef0 or sg-123456."""
+    digits = value.partition("-")[2]
+    return digits == "123456" or any(run in digits for run in _COUNTING)
+
+
+Id = Annotated[str, AfterValidator(real_id)]
+
+
+class Alb(Target):
+    """An Application Load Balancer in a VPC that exists already."""
+
+    title: ClassVar[str] = "AWS ALB"
+    gaps: ClassVar[Mapping[str, Rule]] = GAPS
+
+    vpc_id: Input[Id]
+    """The VPC of the balancer and its nodes."""
+    subnet_ids: list[Input[Id]] = Field(min_length=2)
+    """Subnets of the balancer, in at least two zones. Fleets start their machines there too, unless `node_subnet_ids` is set."""
+    node_subnet_ids: list[Input[Id]] = Field(default_factory=list)
+    """Subnets of the fleets' machines."""
+    internal: bool = False
+    """Reachable from inside the VPC only."""
+    root_device: str = "/dev/xvda"
+    """Name of the root disk in the fleets' image; `/dev/sda1` on Ubuntu."""
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        plain = [str(item) for item in self.subnet_ids if not is_output(item)]
+        if len(set(plain)) < len(plain):
+            reason = "An ALB wants subnets in two zones, and one is named twice."
+            raise wrong(Problem("subnet_ids", reason, "Name two different ones.", shown(plain[0])))
+        return self
+
+    def problems(self, spec: Spec) -> Iterable[Problem]:
+        return problems(spec)
+
+    def notes(self, spec: Spec) -> Iterable[str]:
+        return notes(spec)
+
+    def render(self, name: str, spec: Spec, parent: pulumi.ComponentResource) -> Rendered:
+        from lbkit.targets.aws.alb import render
+
+        return render(name, spec, self, parent)

@@ -16,6 +16,7 @@ from pulumi.runtime import mocks as pulumi_mocks
 from pulumi.runtime import rpc
 
 ROOT = Path(__file__).resolve().parents[1]
+_SIGNATURE = "4dabf18193072939515e22adb298388d"
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -45,7 +46,9 @@ class Registered:
     order: list[str] = field(default_factory=list)
 
     def of(self, kind: str) -> dict[str, dict[str, Any]]:
-        return {key.partition("::")[2]: value for key, value in self.resources.items() if key.partition("::")[0] == kind}
+        return {
+            key.partition("::")[2]: value for key, value in self.resources.items() if key.partition("::")[0] == kind
+        }
 
 
 class Recorder(pulumi_mocks.MockMonitor):
@@ -66,17 +69,23 @@ class Recorder(pulumi_mocks.MockMonitor):
         return super().RegisterResource(request)
 
     def RegisterResourceOutputs(self, request: Any) -> Any:
-        self.found.outputs[request.urn.rpartition("::")[2]] = _plain(rpc.deserialize_properties(request.outputs, keep_unknowns=True))
+        self.found.outputs[request.urn.rpartition("::")[2]] = _plain(
+            rpc.deserialize_properties(request.outputs, keep_unknowns=True)
+        )
         return super().RegisterResourceOutputs(request)
 
 
-def registered(program: Callable[[], None], *, preview: bool, config: dict[str, str] | None = None, secrets: tuple[str, ...] = ()) -> Registered:
+def registered(
+    program: Callable[[], None], *, preview: bool, config: dict[str, str] | None = None, secrets: tuple[str, ...] = ()
+) -> Registered:
     """Run a program under mocks. Raises what it raises."""
     found = Registered()
     asyncio.set_event_loop(asyncio.new_event_loop())
     mocks = Cloud(preview)
     pulumi_mocks.set_mocks(mocks, project="project", stack="stack", preview=preview, monitor=Recorder(mocks, found))
-    pulumi.runtime.set_all_config({f"project:{k}": v for k, v in (config or {}).items()}, [f"project:{k}" for k in secrets])
+    pulumi.runtime.set_all_config(
+        {f"project:{k}": v for k, v in (config or {}).items()}, [f"project:{k}" for k in secrets]
+    )
 
     pulumi.runtime.test(program)()
     return found
@@ -85,7 +94,6 @@ def registered(program: Callable[[], None], *, preview: bool, config: dict[str, 
 def run_program(name: str, *, preview: bool, config: dict[str, str], secrets: tuple[str, ...] = ()) -> Registered:
     """One of `programs/`, as the engine would run it."""
     path = str(ROOT / "programs" / name / "__main__.py")
-
 
     def program() -> None:
         runpy.run_path(path, run_name="__main__")
@@ -96,15 +104,20 @@ def run_program(name: str, *, preview: bool, config: dict[str, str], secrets: tu
 def golden(name: str, found: Any) -> None:
     """Compare with the golden file; LBKIT_GOLDEN=write makes it anew."""
     path = GOLDEN / f"{name}.json"
+    found = {key: value for key, value in found.items() if not key.startswith("pulumi:pulumi:Stack")}
     text = json.dumps(found, indent=1, sort_keys=True) + "\n"
     if os.environ.get("LBKIT_GOLDEN") == "write":
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
-    assert text == path.read_text(), f"the plan changed; if it should, run the test with LBKIT_GOLDEN=write and read the diff of {path.name}"
+    assert text == path.read_text(), (
+        f"the plan changed; if it should, run the test with LBKIT_GOLDEN=write and read the diff of {path.name}"
+    )
 
 
 def _plain(value: Any) -> Any:
     """JSON-able: Outputs and unknowns as words."""
+    if isinstance(value, dict) and _SIGNATURE in value:
+        return "<secret>"
     if isinstance(value, dict):
         return {str(k): _plain(v) for k, v in value.items() if v is not None}
     if isinstance(value, list | tuple):

@@ -36,6 +36,7 @@ lint: .venv/dev.txt  ## style, types and the contracts between the rooms
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
+	@for program in programs/*/__main__.py; do $(BIN)/mypy $$program || exit 1; done
 	$(BIN)/lint-imports --no-logo
 
 format: .venv/dev.txt  ## let ruff arrange the code

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lbkit.errors import LbkitError, OperationError, Problem, SpecError, Unsupported
+from lbkit.release import VERSION as __version__
 from lbkit.spec import (
     Answer,
     Certificate,
@@ -33,8 +34,6 @@ from lbkit.spec import (
 
 if TYPE_CHECKING:
     from lbkit.component import LoadBalancer
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Answer",
@@ -66,6 +65,7 @@ __all__ = [
     "Timeouts",
     "Tls",
     "Unsupported",
+    "__version__",
 ]
 
 

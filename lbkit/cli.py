@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lbkit import __version__
 from lbkit.errors import OperationError, Problem, SpecError, Unsupported
+from lbkit.release import VERSION
 
 TARGETS = ("aws", "bigip", "native")
 
@@ -142,7 +142,7 @@ def _status_text(status: dict[str, Any], folder: Path) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lbkit", description="One load balancer spec, three homes.")
-    parser.add_argument("--version", action="version", version=f"lbkit {__version__}")
+    parser.add_argument("--version", action="version", version=f"lbkit {VERSION}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     def command(name: str, run: Any) -> argparse.ArgumentParser:
@@ -159,10 +159,9 @@ def _parser() -> argparse.ArgumentParser:
     serving = command("serve", serve)
     serving.add_argument("--config", required=True, type=Path, help="boot configuration or spec, YAML or JSON")
     serving.add_argument("--state", required=True, type=Path, help="private folder for the control socket")
-    state = argparse.ArgumentParser(add_help=False)
     asking = command("status", status)
     draining = command("drain", drain)
-    for made in (asking, draining, state):
+    for made in (asking, draining):
         made.add_argument("--state", type=Path, help="folder of the balancer; unset: those that Pulumi started")
     draining.add_argument("pool")
     draining.add_argument("node")

@@ -15,7 +15,7 @@ from lbkit.spec.inputs import is_output
 
 
 class Said(NamedTuple):
-    """Something the user set: a leaf, or a model before its own fields."""
+    """Something the user set: a leaf, or what holds further fields before those."""
 
     path: str
     value: Any
@@ -43,6 +43,7 @@ def _walk(item: Said) -> Iterator[Said]:
         yield item
         yield from said(item.value, item.path)
     elif isinstance(item.value, dict) and any(isinstance(inner, BaseModel) for inner in item.value.values()):
+        yield item
         for key, inner in item.value.items():
             yield from _walk(Said(join(item.path, key), inner))
     else:

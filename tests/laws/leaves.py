@@ -41,7 +41,7 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
     "pools.*.nodes.*.standby": ({"pools.p.limits": {"soft": 4}}, True),
     "pools.*.nodes.*.backup": ({}, True),
     "pools.*.nodes.*.admin_state": ({}, "drain"),
-    "pools.*.nodes.*.public": ({f"{NODES}.a.public": True}, "8.8.8.8"),
+    "pools.*.nodes.*.public": ({}, True),
     "pools.*.fleet.image": (FLEET, "ami-0f0e0d0c0b0a09080"),
     "pools.*.fleet.size": (FLEET, "g5.xlarge"),
     "pools.*.fleet.min": (FLEET, 2),
@@ -55,7 +55,7 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
     "pools.*.limits.queue.size": (QUEUE, 7),
     "pools.*.limits.queue.timeout": (QUEUE, 7),
     "pools.*.health_check.path": ({}, "/other"),
-    "pools.*.health_check.protocol": ({"pools.p.health_check": {}}, "tcp"),
+    "pools.*.health_check.protocol": ({}, "https"),
     "pools.*.health_check.port": ({}, 9001),
     "pools.*.health_check.interval": ({}, 10),
     "pools.*.health_check.timeout": ({}, 2),
@@ -97,7 +97,7 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
     "pools.*.firewall": ({}, True),
     "pools.*.preset": ({"pools.p.health_check": {"path": "/up"}}, "salad"),
     "listeners.*.port": ({}, 81),
-    "listeners.*.protocol": ({"pools.p.protocol": "tcp", "pools.p.health_check": {}}, "tcp"),
+    "listeners.*.protocol": ({}, "https"),
     "listeners.*.pool": (
         {**OTHER, "listeners.m": {"port": 90, "pool": "q"}, "listeners.n": {"port": 91, "pool": "p"}},
         "q",
@@ -143,6 +143,15 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
 }
 """By pattern: what the spec must hold beside, and the other value of the leaf."""
 
+ALSO: dict[str, dict[str, Any]] = {
+    "listeners.*.protocol": {"listeners.l.tls": {"default": {"certificate": "/a.pem"}}},
+    "pools.*.nodes.*.public": {f"{NODES}.a.address": "8.8.8.8"},
+}
+"""What must change with the leaf, for the spec to stay right."""
+
+SHOWS_AT = {"pools.*.preset": "pools.p"}
+"""Leaves that a target answers for at another path."""
+
 BASE: dict[str, Any] = {
     "pools": {
         "p": {
@@ -174,11 +183,10 @@ def pair(pattern: str) -> tuple[Spec, Spec, str]:
     for at, item in beside.items():
         put(before, at, copy.deepcopy(item))
     after = copy.deepcopy(before)
-    if pattern.endswith(".public"):
-        put(after, path.replace("public", "address"), value)
-        return Spec.load(before), Spec.load(after), path
+    for at, item in ALSO.get(pattern, {}).items():
+        put(after, at, item)
     put(after, path, value)
-    return Spec.load(before), Spec.load(after), path
+    return Spec.load(before), Spec.load(after), SHOWS_AT.get(pattern, path)
 
 
 def put(data: dict[str, Any], path: str, value: Any) -> None:

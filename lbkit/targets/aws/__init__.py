@@ -2,43 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from lbkit.errors import Problem
 from lbkit.spec import Spec
 from lbkit.spec.base import shown, wrong
 from lbkit.spec.inputs import Input, is_output
 from lbkit.targets.aws.gaps import GAPS
+from lbkit.targets.aws.ids import Id
 from lbkit.targets.aws.rules import notes, problems
 from lbkit.targets.base import Rendered, Rule, Target
 
 if TYPE_CHECKING:
     import pulumi
-
-_ID = re.compile(r"[a-z]+-([0-9a-f]{8}|[0-9a-f]{17})")
-_COUNTING = ("12345678", "98765432", "23456789")
-
-
-def real_id(value: str) -> str:
-    """An id as AWS makes them; the placeholders of tutorials are refused (AW-14)."""
-    if placeholder(value):
-        raise ValueError("This is a placeholder from an example, not an id of yours.")
-    if not _ID.fullmatch(value):
-        raise ValueError("An id of AWS is its kind, '-' and 8 or 17 hexadecimal digits.")
-    return value
-
-
-def placeholder(value: str) -> bool:
-    """Whether an id is made of counting digits, such as ami-1234567890abcdef0 or sg-123456."""
-    digits = value.partition("-")[2]
-    return digits == "123456" or any(run in digits for run in _COUNTING)
-
-
-Id = Annotated[str, AfterValidator(real_id)]
 
 
 class Alb(Target):

@@ -8,6 +8,7 @@ from lbkit.errors import Problem
 from lbkit.spec import Pool, Spec
 from lbkit.spec.base import shown
 from lbkit.spec.inputs import is_output
+from lbkit.targets.aws.ids import placeholder
 
 
 def problems(spec: Spec) -> Iterator[Problem]:
@@ -51,7 +52,7 @@ def _health(at: str, pool: Pool) -> Iterator[Problem]:
             f"{at}.health_check.path", "ALB can't check by a TCP connect.", "Give a path, such as path='/health'."
         )
     timeout = health_timeout(pool)
-    if not (2 <= timeout <= 120 and timeout.is_integer() and timeout < check.interval):
+    if not (2 <= timeout <= 120 and float(timeout).is_integer() and timeout < check.interval):
         yield Problem(f"{at}.health_check.timeout", "AWS wants the timeout below the interval.",
                       "A whole number from 2 to 120, below `interval`.", shown(check.timeout))  # fmt: skip
     if any(not 200 <= int(code) <= 499 for part in check.codes.split(",") for code in part.split("-")):
@@ -74,8 +75,6 @@ def _first_byte(at: str, pool: Pool) -> Iterator[Problem]:
 
 
 def _fleet(at: str, pool: Pool) -> Iterator[Problem]:
-    from lbkit.targets.aws import placeholder
-
     fleet = pool.fleet
     if fleet is None:
         if pool.limits.soft is not None:

@@ -14,11 +14,11 @@ from typing import Any
 import pulumi
 from pulumi import dynamic
 
-from lbkit import __version__
 from lbkit.dataplane.config import BootConfig
 from lbkit.dataplane.control_client import call
 from lbkit.dataplane.folders import home
 from lbkit.errors import LbkitError, OperationError, Problem
+from lbkit.release import VERSION
 from lbkit.spec import Spec
 from lbkit.spec.presets import settings_that_replace
 from lbkit.targets.naming import child
@@ -84,7 +84,7 @@ class Process(dynamic.Resource, module="lbkit", name="Process"):
 def balancer_process(name: str, spec: Spec, wait: float, parent: pulumi.ComponentResource) -> Process:
     """The resource for a checked spec."""
     listeners = [{"name": key, "address": item.address, "port": item.port} for key, item in spec.listeners.items()]
-    props = {"config": boot_document(name, spec), "listeners": listeners, "wait": wait, "release": __version__}
+    props = {"config": boot_document(name, spec), "listeners": listeners, "wait": wait, "release": VERSION}
     return Process(child(name, "process"), props, pulumi.ResourceOptions(parent=parent))
 
 

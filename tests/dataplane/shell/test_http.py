@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
+from typing import Any
 
 import h11
 import pytest
 
+from lbkit.dataplane.core.pool import PoolState
 from tests.dataplane.shell.house import Client, Gate, ask, balancer, free_port, nodes, raw, run, until
 from tests.dataplane.specs import spec
 
@@ -225,6 +228,10 @@ async def test_the_wait_in_the_queue_is_bounded():  # SA-11, SA-13
         assert a.requests == 1
 
 
+def waits(pool: PoolState, number: int) -> bool:
+    return len(pool.waiting) == number
+
+
 @run
 async def test_a_client_that_leaves_frees_its_slot_and_its_node():  # LB-9, LB-7
     gate = Gate()
@@ -238,7 +245,7 @@ async def test_a_client_that_leaves_frees_its_slot_and_its_node():  # LB-9, LB-7
             await until(lambda: a.now == 1)
             for number, client in enumerate((waiting, patient), 1):
                 client.ask()
-                await until(lambda n=number: len(pool.waiting) == n)
+                await until(functools.partial(waits, pool, number))
             waiting.close()
             await until(lambda: len(pool.waiting) == 1)
             running.close()
@@ -258,7 +265,7 @@ async def test_a_client_that_leaves_frees_its_slot_and_its_node():  # LB-9, LB-7
     ],
 )
 @run
-async def test_a_node_that_refuses(settings: dict[str, object], status: int, reason: str):  # SA-17
+async def test_a_node_that_refuses(settings: dict[str, Any], status: int, reason: str):  # SA-17
     port = free_port()
     async with balancer(spec(port, {"a": free_port()}, health_check=None, **settings)):
         answer = await ask(port, "POST", "/", b"x")
@@ -407,7 +414,7 @@ async def test_a_node_with_more_to_say_than_it_was_asked_loses_its_connection():
     ],
 )
 @run
-async def test_the_listeners_limits_hold(sent: bytes, settings: dict[str, object], status: bytes):
+async def test_the_listeners_limits_hold(sent: bytes, settings: dict[str, Any], status: bytes):
     async with nodes("a", handler=echo) as (a,):
         port = free_port()
         async with balancer(spec(port, {"a": a.port}, health_check=None, listener=settings)):

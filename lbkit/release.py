@@ -1,0 +1,3 @@
+"""This release of lbkit."""
+
+VERSION = "0.1.0"

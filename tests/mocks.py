@@ -29,7 +29,11 @@ class Cloud(pulumi_mocks.Mocks):
     def new_resource(self, args: pulumi_mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         if self.preview:
             return "", args.inputs
-        made = {"arn": f"arn:{args.name}", "arnSuffix": f"suffix/{args.name}", "dnsName": f"{args.name}.example.com"}
+        made: dict[str, Any] = {
+            "arn": f"arn:{args.name}",
+            "arnSuffix": f"suffix/{args.name}",
+            "dnsName": f"{args.name}.example.com",
+        }
         made |= {"name": args.name, "latestVersion": 1, "state": f"/run/{args.name}"}
         return f"{args.name}-id", {**made, **{k: v for k, v in args.inputs.items() if v is not None}}
 

@@ -1,4 +1,10 @@
-from tests.mocks import golden, run_program
+"""The program of seed 001, under mocks: what it makes, in which order, in preview as in up."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.mocks import Registered, golden, run_program
 
 CONFIG = {
     "vpcId": "vpc-0a1b2c3d4e5f60718",
@@ -12,8 +18,82 @@ CONFIG = {
 }
 
 
-def test_x():
-    for preview in (True, False):
-        found = run_program("aws_alb", preview=preview, config=CONFIG)
-        print(found.order)
-        golden(f"aws_alb-{'preview' if preview else 'up'}", found.resources)
+@pytest.fixture(scope="module")
+def made() -> Registered:
+    return run_program("aws_alb", preview=False, config=CONFIG)
+
+
+@pytest.mark.parametrize("preview", [True, False], ids=["preview", "up"])
+def test_the_plan_is_the_golden_one(preview: bool):  # AW-1
+    found = run_program("aws_alb", preview=preview, config=CONFIG)
+    golden(f"aws_alb-{'preview' if preview else 'up'}", found.resources)
+
+
+def only(found: Registered, kind: str) -> dict:
+    (resource,) = found.of(kind).values()
+    return resource["inputs"]
+
+
+def test_the_target_group_has_the_seeds_values(made: Registered):  # AW-3, AW-4, AW-5
+    group = only(made, "aws:lb/targetGroup:TargetGroup")
+    assert (group["port"], group["protocol"], group["vpcId"]) == (80, "HTTP", CONFIG["vpcId"])
+    check = group["healthCheck"]
+    assert (check["interval"], check["path"], check["timeout"]) == (30, "/health", 3)
+    assert (check["healthyThreshold"], check["unhealthyThreshold"]) == (2, 2)
+    action = only(made, "aws:lb/listener:Listener")["defaultActions"][0]
+    assert action == {"type": "forward", "targetGroupArn": "arn:ai-workloads--workers"}
+
+
+def test_the_group_has_the_seeds_sizes_and_is_attached(made: Registered):  # AW-6, AW-7, AW-8
+    group = only(made, "aws:autoscaling/group:Group")
+    assert (group["minSize"], group["desiredCapacity"], group["maxSize"]) == (1, 2, 10)
+    assert (group["healthCheckType"], group["healthCheckGracePeriod"]) == ("ELB", 300)
+    assert group["targetGroupArns"] == ["arn:ai-workloads--workers"]
+
+
+def test_the_group_waits_for_the_listener_and_keeps_the_scale(made: Registered):  # AW-7
+    (group,) = made.of("aws:autoscaling/group:Group").values()
+    assert "ai-workloads--http" in group["depends_on"]
+    assert group["ignore_changes"] == ["desiredCapacity"]
+
+
+def test_machines_come_from_a_launch_template(made: Registered):  # AW-9
+    template = only(made, "aws:ec2/launchTemplate:LaunchTemplate")
+    assert template["metadataOptions"]["httpTokens"] == "required"
+    assert template["blockDeviceMappings"][0]["ebs"]["encrypted"] == "true"
+    assert not [name for name in made.order if "LaunchConfiguration" in name]
+
+
+def test_nothing_makes_a_vpc(made: Registered):  # AW-10
+    assert not [name for name in made.order if "ec2/vpc" in name or "ec2/subnet" in name]
+
+
+def test_scaling_follows_requests_in_flight_per_machine(made: Registered):  # AW-13
+    tracking = only(made, "aws:autoscaling/policy:Policy")["targetTrackingConfiguration"]
+    assert tracking["targetValue"] == 8
+    metrics = tracking["customizedMetricSpecification"]["metrics"]
+    assert [m["id"] for m in metrics if m["returnData"]] == ["inflight"]
+    assert metrics[-1]["expression"] == "requests * seconds / 60 / machines"
+
+
+def test_security_groups_open_what_is_needed_and_nothing_more(made: Registered):  # AW-15
+    rules = {
+        name: rule["inputs"]
+        for kind in ("Ingress", "Egress")
+        for name, rule in made.of(f"aws:vpc/securityGroup{kind}Rule:SecurityGroup{kind}Rule").items()
+    }
+    balancer, nodes = "ai-workloads--balancer-id", "ai-workloads--nodes-id"
+    inward = [r for n, r in rules.items() if n.startswith("ai-workloads--in--")]
+    assert [(r["securityGroupId"], r["fromPort"], r["cidrIpv4"]) for r in inward] == [(balancer, 80, "0.0.0.0/0")]
+    to_nodes = rules["ai-workloads--nodes--80"]
+    assert (to_nodes["securityGroupId"], to_nodes["referencedSecurityGroupId"]) == (nodes, balancer)
+    assert (to_nodes["fromPort"], to_nodes["toPort"]) == (80, 80)
+    outward = rules["ai-workloads--out--workers--80"]
+    assert (outward["securityGroupId"], outward["referencedSecurityGroupId"]) == (balancer, nodes)
+    assert len(rules) == 4
+
+
+def test_children_stand_flat_below_the_component(made: Registered):
+    parents = {value["parent"] for key, value in made.resources.items() if key.startswith("aws:")}
+    assert parents == {"ai-workloads"}
+    assert made.outputs["ai-workloads"]["endpoint"] == "ai-workloads.example.com"  # AW-11

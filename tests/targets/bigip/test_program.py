@@ -1,4 +1,12 @@
-from tests.mocks import golden, run_program
+"""The program of seed 004, under mocks: what it makes, in preview as in up."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.mocks import Registered, golden, run_program
 
 CONFIG = {
     "device": "192.0.2.10",
@@ -11,8 +19,42 @@ CONFIG = {
 }
 
 
-def test_x():
-    for preview in (True, False):
-        found = run_program("bigip_ltm", preview=preview, config=CONFIG, secrets=("password",))
-        print(found.order)
-        golden(f"bigip_ltm-{'preview' if preview else 'up'}", found.resources)
+def run(preview: bool = False) -> Registered:
+    return run_program("bigip_ltm", preview=preview, config=CONFIG, secrets=("password",))
+
+
+@pytest.fixture(scope="module")
+def made() -> Registered:
+    return run()
+
+
+@pytest.mark.parametrize("preview", [True, False], ids=["preview", "up"])
+def test_the_plan_is_the_golden_one(preview: bool):  # F5-2, F5-3, F5-4
+    golden(f"bigip_ltm-{'preview' if preview else 'up'}", run(preview).resources)
+
+
+def test_the_password_is_a_secret(made: Registered):  # F5-1
+    assert "hunter2" not in json.dumps(made.resources)
+    (provider,) = made.of("pulumi:providers:f5bigip").values()
+    assert provider["inputs"]["password"] == "<secret>"
+    assert provider["inputs"]["teemDisable"] == "true"
+
+
+def test_every_node_joins_the_pool(made: Registered):  # F5-3
+    members = [m["inputs"] for m in made.of("f5bigip:ltm/poolAttachment:PoolAttachment").values()]
+    assert {m["node"] for m in members} == {f"/Common/cluster-node-10-0-0-{n}:80" for n in (1, 2, 3)}
+    assert {m["pool"] for m in members} == {"/Common/cluster-ml"}
+
+
+def test_the_virtual_server_speaks_http_and_waits_for_the_members(made: Registered):  # F5-4
+    (server,) = made.of("f5bigip:ltm/virtualServer:VirtualServer").values()
+    assert server["inputs"]["profiles"] == ["/Common/tcp", "/Common/http"]
+    assert server["inputs"]["sourceAddressTranslation"] == "automap"
+    assert (server["inputs"]["destination"], server["inputs"]["port"]) == ("192.0.2.80", 80)
+    assert sum(name.endswith("--member") for name in server["depends_on"]) == 3
+
+
+def test_the_exports_name_pool_and_virtual_server(made: Registered):  # F5-5
+    assert made.outputs["cluster"]["pools"] == {
+        "ml": {"pool": "/Common/cluster-ml", "virtual_servers": ["/Common/cluster-http"]}
+    }

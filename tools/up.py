@@ -20,8 +20,8 @@ from pathlib import Path
 
 from pulumi import automation as auto
 
-sys.path.insert(0, str(Path(__file__).parent))
-import engine
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from tools import engine
 
 PROGRAMS = Path(__file__).resolve().parents[1] / "programs"
 STACK = "dev"
@@ -186,9 +186,10 @@ def _printer(until: str = "") -> Callable[[str], None]:
 
 
 def _explain(text: str) -> None:
-    """The engine printed the reasons already; only what it kept to itself is added."""
-    if "error:" not in text:
-        print(text.strip(), file=sys.stderr)
+    """The engine's last words, where it printed nothing of them itself."""
+    _, _, said = text.partition("stderr:")
+    if said.strip():
+        print(said.strip().removeprefix("error: "), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.mocks import Registered, golden, run_program
@@ -29,7 +31,7 @@ def test_the_plan_is_the_golden_one(preview: bool):  # AW-1
     golden(f"aws_alb-{'preview' if preview else 'up'}", found.resources)
 
 
-def only(found: Registered, kind: str) -> dict:
+def only(found: Registered, kind: str) -> Any:
     (resource,) = found.of(kind).values()
     return resource["inputs"]
 

@@ -13,7 +13,10 @@ from lbkit.targets.aws.translate import plan
 from lbkit.targets.base import check, problems
 from tests.laws.leaves import BASE, FLEET, put
 
-IDS: dict[str, Any] = {"vpc_id": "vpc-0a1b2c3d4e5f60718", "subnet_ids": ["subnet-0a1b2c3d4e5f60718", "subnet-0f1e2d3c4b5a69788"]}
+IDS: dict[str, Any] = {
+    "vpc_id": "vpc-0a1b2c3d4e5f60718",
+    "subnet_ids": ["subnet-0a1b2c3d4e5f60718", "subnet-0f1e2d3c4b5a69788"],
+}
 
 
 def changed(changes: dict[str, Any]) -> Spec:

@@ -1,0 +1,69 @@
+"""The AWS program under the real engine, against a provider that records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.house import Stack, before, brief
+
+CONFIG = {
+    "vpcId": "vpc-0a1b2c3d4e5f60718",
+    "subnetIds": ["subnet-0a1b2c3d4e5f60718", "subnet-0f1e2d3c4b5a69788"],
+    "image": "ami-0a1b2c3d4e5f60718",
+}
+POOL = 'pools={\n        "workers": Pool('
+FIRST_POOL = """pools={
+        "first": Pool(port=81, health_check=HealthCheck(path="/", timeout=3), nodes={"a": {"address": "10.0.0.9"}}),
+        "workers": Pool("""
+RENAMED = '"inference", spec, opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(name="ai-workloads")]), target=Alb('
+LISTENERS = 'listeners={"http"'
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    found = Stack("aws_alb", tmp_path)
+    found.configure(**CONFIG)
+    yield found
+    found.run("down")
+
+
+def test_the_life_of_a_balancer(stack: Stack):  # AW-1, AW-8, AW-11, LB-3
+    assert ".example.com" in stack.run("up")
+    made = brief(stack.calls())
+    assert before(made, "create ai-workloads", "create ai-workloads--http")
+    assert before(made, "create ai-workloads--workers", "create ai-workloads--http")
+    assert before(made, "create ai-workloads--http", "create ai-workloads--workers--group")
+    assert before(made, "create ai-workloads--workers--group", "create ai-workloads--workers--scaling")
+
+    stack.run("preview")
+    stack.run("up")
+    assert stack.calls() == []
+
+    stack.edit(POOL, FIRST_POOL)
+    stack.edit(LISTENERS, 'listeners={"early": Listener(port=8081, pool="first"), "http"')
+    stack.run("up")
+    added = brief(stack.calls())
+    assert added
+    assert all(call.startswith("create") for call in added), "a pool in the middle touches nothing else"
+
+    stack.edit('"ai-workloads", spec, Alb(', RENAMED)
+    stack.run("up")
+    assert not [call for call in brief(stack.calls()) if not call.startswith("update")], "a rename replaces nothing"
+
+    stack.run("down")
+    ended = brief(stack.calls())
+    assert before(ended, "delete inference--workers--group", "delete inference--http")
+    assert before(ended, "delete inference--http", "delete inference")
+    assert all(call.startswith("delete") for call in ended)
+
+
+def test_a_spec_that_aws_cannot_do_changes_nothing(stack: Stack):  # LB-2
+    stack.edit("limits=Limits(", "retries=3, limits=Limits(hard=9, ")
+    text = stack.run("up", fails=True)
+    assert "LoadBalancer 'ai-workloads': AWS ALB can't do what the spec asks" in text
+    assert text.count("pools.workers.limits.hard = 9") == 1
+    assert "pools.workers.retries = 3" in text
+    assert stack.calls() == []

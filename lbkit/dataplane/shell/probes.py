@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 from pathlib import Path
 
@@ -65,7 +66,7 @@ async def probe(node: NodeState, check: HealthCheck) -> str:
     except asyncio.IncompleteReadError:
         return "the connection closed before the answer was whole"
     except OSError as error:
-        return error.strerror or str(error)
+        return os.strerror(error.errno) if error.errno else str(error)
 
 
 async def _probe(node: NodeState, check: HealthCheck) -> str:

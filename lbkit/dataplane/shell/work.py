@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from abc import ABC, abstractmethod
 
 from lbkit.dataplane.core.commands import Reason, Ticket
@@ -93,7 +94,7 @@ class Work(ABC):
         except TimeoutError:
             self._unreached("connect", EXPLAINED["connect"])
         except OSError as error:
-            self._unreached("refused", error.strerror or str(error))
+            self._unreached("refused", os.strerror(error.errno) if error.errno else str(error))
         else:
             self._opening = None
             if self.over or self.ticket.node is not node:

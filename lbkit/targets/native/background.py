@@ -11,7 +11,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -50,14 +49,13 @@ def start(folder: Path, *argv: str) -> subprocess.Popen[bytes]:
     return process
 
 
-def wait(process: subprocess.Popen[bytes], folder: Path, seconds: float, unready: Callable[[], list[str]]) -> None:
-    """Until `unready` has nothing to say. Raises OperationError with its last words, or the process's own."""
+def wait(ended: Callable[[], int | None], folder: Path, seconds: float, unready: Callable[[], list[str]]) -> None:
+    """Until `unready` has nothing to say. Raises OperationError with its last words, or the process's own once it ended."""
     deadline = time.monotonic() + seconds
     while True:
-        if process.poll() is not None:
-            raise OperationError(
-                "The process ended at its start", [Problem(f"exit status {process.returncode}", _said(folder))]
-            )
+        status = ended()
+        if status is not None:
+            raise OperationError("The process ended at its start", [Problem(f"exit status {status}", _said(folder))])
         reasons = unready()
         if not reasons:
             return
@@ -85,10 +83,6 @@ def stop(folder: Path, patience: float) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(OSError):
         folder.parent.rmdir()
-
-
-def python() -> str:
-    return sys.executable
 
 
 def _end(folder: Path, pid: int, patience: float) -> None:

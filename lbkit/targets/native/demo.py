@@ -6,6 +6,7 @@ The classes' module and names stay for ever: they are in users' state.
 from __future__ import annotations
 
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,8 @@ class ServerProvider(dynamic.ResourceProvider):
             if problem := ports.taken("demo", props["address"], int(props["port"])):
                 raise OperationError("The server can't listen", [problem])
             folder = background.new_folder("server")
-            process = background.start(folder, background.python(), *props["argv"], "--state", str(folder))
-            background.wait(process, folder, _PATIENCE, lambda: _unready(props))
+            process = background.start(folder, sys.executable, *props["argv"], "--state", str(folder))
+            background.wait(process.poll, folder, _PATIENCE, lambda: _unready(props))
             return dynamic.CreateResult(folder.name, {**props, "state": str(folder)})
 
     def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -146,27 +147,31 @@ def _lives(folder: Path) -> bool:
 
 def _start(folder: Path, props: dict[str, Any]) -> None:
     """Start and wait; after a failure nothing is left."""
-    if problems := [
-        p for item in props["listeners"] if (p := ports.taken(item["name"], item.get("address"), int(item["port"])))
-    ]:
-        background.stop(folder, 0)
-        raise OperationError("The balancer can't listen", problems)
     boot = folder / "boot.json"
     boot.write_text(props["config"])
-    argv = (background.python(), "-m", "lbkit.dataplane", "--config", str(boot), "--state", str(folder))
     try:
-        process = background.start(folder, *argv)
-        background.wait(
-            process, folder, max(float(props["wait"]), _GRACE), lambda: _unready(folder, bool(props["wait"]))
+        found = [ports.taken(item["name"], item.get("address"), int(item["port"])) for item in props["listeners"]]
+        if problems := [problem for problem in found if problem]:
+            raise OperationError("The balancer can't listen", problems)
+        process = background.start(
+            folder, sys.executable, "-m", "lbkit.dataplane", "--config", str(boot), "--state", str(folder)
         )
+        background.wait(process.poll, folder, _GRACE, lambda: _unready(folder, "/v1/live"))
+        _await_nodes(folder, process.poll, props)
     except LbkitError:
         background.stop(folder, 0)
         raise
 
 
-def _unready(folder: Path, wants_nodes: bool) -> list[str]:
+def _await_nodes(folder: Path, ended: Callable[[], int | None], props: dict[str, Any]) -> None:
+    """Until every pool has a healthy node. Raises OperationError with what was tried."""
+    if props["wait"]:
+        background.wait(ended, folder, float(props["wait"]), lambda: _unready(folder, "/v1/ready"))
+
+
+def _unready(folder: Path, question: str) -> list[str]:
     try:
-        status, answer = call(_socket(folder), "GET", "/v1/ready" if wants_nodes else "/v1/live")
+        status, answer = call(_socket(folder), "GET", question)
     except OperationError as error:
         return [p.reason for p in error.problems]
     return [] if status == 200 else list(answer["reasons"])
@@ -177,3 +182,4 @@ def _reconfigure(folder: Path, news: dict[str, Any]) -> None:
     if status != 200:
         raise OperationError(answer["title"], [Problem(**problem) for problem in answer.get("problems", [])])
     (folder / "boot.json").write_text(news["config"])
+    _await_nodes(folder, lambda: None if background.running(folder) else -1, news)

@@ -18,6 +18,7 @@ from pulumi.runtime import rpc
 ROOT = Path(__file__).resolve().parents[1]
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 GOLDEN = Path(__file__).parent / "golden"
+_LOOP = asyncio.new_event_loop()  # one for all: the SDK keeps the root stack, whose futures belong to a loop
 
 
 class Cloud(pulumi_mocks.Mocks):
@@ -84,7 +85,7 @@ def registered(
 ) -> Registered:
     """Run a program under mocks. Raises what it raises."""
     found = Registered()
-    asyncio.set_event_loop(asyncio.new_event_loop())
+    asyncio.set_event_loop(_LOOP)
     mocks = Cloud(preview)
     pulumi_mocks.set_mocks(mocks, project="project", stack="stack", preview=preview, monitor=Recorder(mocks, found))
     pulumi.runtime.set_all_config(

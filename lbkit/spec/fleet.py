@@ -9,9 +9,9 @@ from pydantic import Field, model_validator
 from lbkit.errors import Problem
 from lbkit.spec.base import Model, shown, wrong
 from lbkit.spec.inputs import Input
-from lbkit.spec.values import Seconds
+from lbkit.spec.values import Number, Seconds
 
-Size = Annotated[int, Field(ge=0, le=10_000)]
+Size = Annotated[Number, Field(ge=0, le=10_000)]
 
 
 class Fleet(Model):
@@ -29,7 +29,7 @@ class Fleet(Model):
     """Machines at the start. Unset: `min`. Afterwards load decides."""
     grace: Seconds = 300
     """Seconds after a machine's start in which its health is not judged: boot and loading of the model."""
-    disk: int = Field(default=30, ge=1, le=65_536)
+    disk: Number = Field(default=30, ge=1, le=65_536)
     """Size of the root disk in GiB; it is always encrypted."""
     user_data: Input[str] | None = None
     """Script or document that a machine runs at its first boot. Never put a secret in it."""

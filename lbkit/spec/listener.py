@@ -104,7 +104,7 @@ class Route(Model):
     methods: list[Method] = Field(default_factory=list)
     headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
     """Headers with exactly these values."""
-    priority: int | None = Field(default=None, ge=1, le=50_000)
+    priority: Number | None = Field(default=None, ge=1, le=50_000)
     """Higher first among equally specific routes; on AWS the rule's number. Unset: after those that have one."""
     pool: Name | None = None
     redirect: Redirect | None = None
@@ -148,7 +148,7 @@ class RequestLimits(Model):
     """Octets of the whole head; above: 431."""
     fields: Count = 100
     """Header fields; above: 431."""
-    body: int | None = Field(default=None, ge=0)
+    body: Number | None = Field(default=None, ge=0)
     """Octets of a body; above: 413. Unset: no limit."""
     connections: Count = 10_000
     """Open client connections; further ones wait to be accepted."""

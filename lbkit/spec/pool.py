@@ -13,7 +13,7 @@ from lbkit.spec.fleet import Fleet
 from lbkit.spec.health import HealthCheck, PassiveCheck
 from lbkit.spec.inputs import Input, is_output
 from lbkit.spec.presets import Preset, breaches, filled
-from lbkit.spec.values import Address, CookieName, Count, Duration, Host, Name, Port, Seconds, Status, Weight
+from lbkit.spec.values import Address, CookieName, Count, Duration, Host, Name, Number, Port, Seconds, Status, Weight
 
 Algorithm = Literal["round_robin", "least_connections", "source_hash", "random_two"]
 
@@ -175,7 +175,7 @@ class Pool(Model):
     passive_check: PassiveCheck | None = None
     timeouts: Timeouts = Timeouts()
     codes: ErrorCodes = ErrorCodes()
-    retries: int = Field(default=1, ge=0, le=10)
+    retries: Number = Field(default=1, ge=0, le=10)
     """Further attempts when nothing of a request reached a node, or an idempotent one got no answer."""
     sticky: Sticky | None = None
     standby: Standby = Standby()

@@ -36,9 +36,14 @@ def _name(value: str) -> str:
     return value
 
 
-def _bare_number(value: Any) -> Any:
+def _not_bool(value: Any) -> Any:
     if isinstance(value, bool):
-        raise ValueError("A number of seconds is wanted, not true or false.")
+        raise ValueError("A number is wanted, not true or false.")
+    return value
+
+
+def _bare_number(value: Any) -> Any:
+    _not_bool(value)
     if not isinstance(value, str):
         return value
     unit = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h)\s*", value)
@@ -95,9 +100,10 @@ def _host(value: str) -> str:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=40), AfterValidator(_name)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Weight = Annotated[int, Field(ge=1, le=256)]
-Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Number = Annotated[int, BeforeValidator(_not_bool)]
+Port = Annotated[Number, Field(ge=1, le=65535)]
+Weight = Annotated[Number, Field(ge=1, le=256)]
+Count = Annotated[Number, Field(ge=1, le=1_000_000)]
 Seconds = Annotated[
     float, BeforeValidator(_bare_number), Field(ge=0, allow_inf_nan=False), AfterValidator(_not_milliseconds)
 ]
@@ -105,7 +111,7 @@ Duration = Annotated[Seconds, Field(gt=0)]
 Address = Annotated[str, AfterValidator(_address)]
 Cidr = Annotated[str, AfterValidator(_cidr)]
 Codes = Annotated[str, BeforeValidator(_codes)]
-Status = Annotated[int, Field(ge=200, le=599)]
+Status = Annotated[Number, Field(ge=200, le=599)]
 Host = Annotated[str, AfterValidator(_host)]
 Path = Annotated[
     str,

@@ -1,0 +1,113 @@
+"""One spec in Python, YAML and JSON; the schema; late leaves."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lbkit.cli import main
+from lbkit.errors import LbkitError, SpecError
+from lbkit.load import load
+from lbkit.spec import HealthCheck, Listener, Node, Pool, Spec
+from tests.laws.leaves import BASE
+from tests.mocks import registered
+
+PYTHON = Spec(
+    pools={
+        "p": Pool(
+            port=8000,
+            health_check=HealthCheck(path="/health"),
+            nodes={"a": Node(address="10.0.0.1"), "b": Node(address="10.0.0.2")},
+        )
+    },
+    listeners={"l": Listener(port=80, pool="p")},
+)
+
+
+def test_python_yaml_and_json_say_the_same(tmp_path: Path):
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(BASE))
+    (tmp_path / "spec.json").write_text(json.dumps(BASE))
+    source = f"from lbkit import Spec\nspec = Spec.load({BASE!r})\n"
+    (tmp_path / "spec.py").write_text(source)
+    assert [load(tmp_path / f"spec.{kind}") for kind in ("yaml", "json", "py")] == [PYTHON] * 3
+
+
+def test_a_dump_with_defaults_loads_again():
+    assert Spec.load(json.loads(PYTHON.model_dump_json())) == PYTHON
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "pools:\n  p:\n    port: 80\n    nodes:\n      a: {address: x}\nlisteners: {}\n",
+            "spec.yaml:5: pools.p.nodes.a.address",
+        ),
+        ("pools: {}\npools: {}\n", "spec.yaml:2"),
+        ("pools: [\n", "spec.yaml:2"),
+        ("- a\n", "holds no mapping"),
+    ],
+)
+def test_an_error_in_yaml_names_the_line(tmp_path: Path, text: str, expected: str):
+    path = tmp_path / "spec.yaml"
+    path.write_text(text)
+    with pytest.raises(LbkitError, match=expected):
+        load(path)
+
+
+def test_check_prints_all_problems_and_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = tmp_path / "spec.yaml"
+    data = copy.deepcopy(BASE)
+    path.write_text(yaml.safe_dump(data))
+    assert main(["check", str(path), "--target", "native"]) == 0
+    assert "native dataplane: ok" in capsys.readouterr().out
+    data["pools"]["p"]["limits"] = {"hard": 1, "queue": {}}
+    path.write_text(yaml.safe_dump(data))
+    with pytest.raises(SystemExit):
+        main(["check", str(path), "--target", "aws"])
+    assert "pools.p.limits.queue" in capsys.readouterr().out
+    assert main(["check", str(tmp_path / "missing.yaml")]) == 2
+    assert "No such file" in capsys.readouterr().err
+
+
+def test_the_schema_carries_the_docstrings(capsys: pytest.CaptureFixture[str]):
+    assert main(["schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert set(schema["properties"]) == {"pools", "listeners"}
+    assert "Below uvicorn's 5 s" in schema["$defs"]["Timeouts"]["properties"]["keep_alive"]["description"]
+
+
+def test_check_works_without_pulumi(tmp_path: Path):
+    path = tmp_path / "spec.json"
+    path.write_text(json.dumps(BASE))
+    code = "import sys; sys.modules['pulumi'] = None; from lbkit.cli import main; sys.exit(main(sys.argv[1:]))"
+    found = subprocess.run([sys.executable, "-c", code, "check", path], capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "AWS ALB: ok" in found.stdout
+
+
+@pytest.mark.parametrize("preview", [True, False])
+def test_a_late_address_keeps_its_checks(preview: bool):  # LB-4
+    import pulumi
+
+    def program() -> None:
+        Node(address=pulumi.Output.from_input("10.0.0.1"))
+        bad = Node(address=pulumi.Output.secret("hunter2.local"))
+        pulumi.ComponentResource("test:index:Holder", "holder", {"address": bad.address})
+
+    with pytest.raises(Exception, match="address: This is a name") as caught:
+        registered(program, preview=preview)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_late_value_is_refused_where_structure_must_be_known():
+    import pulumi
+
+    with pytest.raises(SpecError):
+        Pool(port=pulumi.Output.from_input(80), nodes={})  # type: ignore[arg-type]

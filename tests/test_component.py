@@ -1,0 +1,93 @@
+"""The component under mocks: what it registers, what it refuses, what comes out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+import pytest
+
+from lbkit import LoadBalancer, Node, Spec
+from lbkit.errors import SpecError, Unsupported
+from lbkit.targets.aws import Alb
+from lbkit.targets.base import Target
+from lbkit.targets.bigip import Ltm
+from lbkit.targets.native import Native
+from tests.laws.leaves import BASE
+from tests.mocks import Registered, registered
+
+SPEC = Spec.load(BASE)
+ALB = Alb(vpc_id="vpc-0a1b2c3d4e5f60718", subnet_ids=["subnet-0a1b2c3d4e5f60718", "subnet-0f1e2d3c4b5a69788"])
+TARGETS: list[Target] = [ALB, Ltm(address="10.1.0.10"), Native()]
+
+
+def made(spec: Any, target: Target, preview: bool = False, name: str = "lb") -> Registered:
+    def program() -> None:
+        LoadBalancer(name, spec, target)
+
+    return registered(program, preview=preview)
+
+
+@pytest.mark.parametrize("preview", [True, False], ids=["preview", "up"])
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.title)
+def test_one_spec_has_three_homes(target: Target, preview: bool):  # LB-2
+    found = made(SPEC, target, preview)
+    children = [key.partition("::")[2] for key in found.order if not key.startswith(("pulumi:pulumi", "lbkit:"))]
+    assert children
+    assert all(name == "lb" or name.startswith("lb--") for name in children)
+    assert set(found.outputs["lb"]) == {"endpoint", "url", "urls", "pools"}
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.title)
+def test_reordering_keys_changes_nothing(target: Target):
+    turned = {
+        "listeners": BASE["listeners"],
+        "pools": {"p": {**BASE["pools"]["p"], "nodes": dict(reversed(BASE["pools"]["p"]["nodes"].items()))}},
+    }
+    assert made(SPEC, target).resources.keys() == made(turned, target).resources.keys()
+    if not isinstance(target, Native):
+        first, second = made(SPEC, target).resources, made(turned, target).resources
+        assert {k: v for k, v in first.items() if k[:5] != "lbkit"} == {
+            k: v for k, v in second.items() if k[:5] != "lbkit"
+        }
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.title)
+def test_a_late_address_is_accepted_at_preview_and_up(target: Target):  # LB-4
+    for preview in (True, False):
+
+        def program() -> None:
+            late = Node(address=pulumi.Output.from_input("10.0.0.7"))
+            nodes = {**SPEC.pools["p"].nodes, "late": late}
+            pools = {"p": SPEC.pools["p"].model_copy(update={"nodes": nodes})}
+            LoadBalancer("lb", Spec(pools=pools, listeners=dict(SPEC.listeners)), target)
+
+        assert registered(program, preview=preview).order
+
+
+def test_plain_data_is_a_spec_too():
+    assert made(BASE, Native()).resources.keys() == made(SPEC, Native()).resources.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "target", "kind"),
+    [
+        ("a--b", SPEC, Native(), SpecError),
+        ("", SPEC, Native(), SpecError),
+        ("lb", {"pools": {}}, Native(), SpecError),
+        ("lb", {**BASE, "listeners": {"l": {"port": 80, "pool": "p", "allow": ["10.0.0.0/8"]}}}, Native(), Unsupported),
+    ],
+)
+def test_a_mistake_registers_nothing_and_is_printed_without_a_stack(
+    name: str, spec: Any, target: Target, kind: type
+):  # LB-2
+    with pytest.raises(kind) as caught:
+        made(spec, target, name=name)
+    assert isinstance(caught.value, pulumi.RunError)
+
+
+def test_the_outputs_name_the_listeners():
+    spec = {**BASE, "listeners": {"web": {"port": 80, "pool": "p"}, "alt": {"port": 8080, "pool": "p"}}}
+    outputs = made(spec, Native()).outputs["lb"]
+    assert outputs["urls"] == {"alt": "http://127.0.0.1:8080", "web": "http://127.0.0.1:80"}
+    assert outputs["url"] == outputs["urls"]["alt"]

@@ -81,6 +81,11 @@ def shown(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
+def default(model: BaseModel, field: str) -> Any:
+    """What the field is when it is left out."""
+    return type(model).model_fields[field].get_default(call_default_factory=True)
+
+
 def join(*parts: object) -> str:
     """A path of the spec: its parts with dots between, empty ones left out."""
     return ".".join(str(part) for part in parts if part != "")

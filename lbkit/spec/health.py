@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from lbkit.errors import Problem
-from lbkit.spec.base import Model, shown, wrong
+from lbkit.spec.base import Model, default, shown, wrong
 from lbkit.spec.values import Codes, Count, Duration, HeaderName, HeaderValue, Host, Method, Path, Port
 
 CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"})
@@ -74,9 +74,7 @@ def _http_only(check: HealthCheck) -> list[Problem]:
                 "path", f"An {check.protocol} check asks for a path.", "Add path='/health', or leave `protocol` out."
             )
         ]
-    asked = [
-        name for name in ("path", *_HTTP_ONLY) if name in check.model_fields_set and getattr(check, name) is not None
-    ]
+    asked = [name for name in ("path", *_HTTP_ONLY) if getattr(check, name) != default(check, name)]
     return [
         Problem(name, "A TCP check only connects; it can't see this.",
                 "Leave `protocol` out." if check.path else "Add `path` to make it an HTTP check.", shown(getattr(check, name)))

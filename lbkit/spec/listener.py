@@ -19,6 +19,7 @@ from lbkit.spec.values import (
     Host,
     Method,
     Name,
+    Number,
     Path,
     Port,
     Seconds,

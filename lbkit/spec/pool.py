@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from lbkit.errors import Problem
-from lbkit.spec.base import Model, shown, wrong
+from lbkit.spec.base import Model, default, shown, wrong
 from lbkit.spec.fleet import Fleet
 from lbkit.spec.health import HealthCheck, PassiveCheck
 from lbkit.spec.inputs import Input, is_output
@@ -259,9 +259,11 @@ def _modes(pool: Pool) -> list[Problem]:
                 shown(getattr(pool, name)),
             )
             for name in ("sticky", "codes")
-            if getattr(pool, name) != type(pool).model_fields[name].default
+            if getattr(pool, name) != default(pool, name)
         ]
-        if "first_byte" in pool.timeouts.model_fields_set or "keep_alive" in pool.timeouts.model_fields_set:
-            name = "first_byte" if "first_byte" in pool.timeouts.model_fields_set else "keep_alive"
-            problems.append(Problem(f"timeouts.{name}", "A TCP pool knows no requests, only bytes.", "Use `idle`."))
+        problems += [
+            Problem(f"timeouts.{name}", "A TCP pool knows no requests, only bytes.", "Use `idle`.", shown(value))
+            for name in ("first_byte", "keep_alive")
+            if (value := getattr(pool.timeouts, name)) != default(pool.timeouts, name)
+        ]
     return problems

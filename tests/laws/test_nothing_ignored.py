@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,12 @@ PLANS: list[tuple[Target, Any]] = [
 
 def test_every_leaf_of_the_schema_is_under_the_law():
     assert set(leaves()) == set(CHANGES)
+
+
+@pytest.mark.parametrize("pattern", sorted(CHANGES))
+def test_a_dump_with_its_defaults_loads_as_the_same_spec(pattern: str):
+    for spec in pair(pattern)[:2]:
+        assert Spec.load(json.loads(spec.model_dump_json())) == spec
 
 
 def refused_for(path: str, spec: Spec, target: Target) -> bool:

@@ -1,0 +1,102 @@
+"""Health probes over real sockets: what counts as good, and that nobody waits for a hung node."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lbkit.dataplane.core.node import NodeState
+from lbkit.dataplane.shell.probes import probe
+from lbkit.spec import HealthCheck, Node, Pool
+from tests.dataplane.shell.house import FakeNode, ask, balancer, free_port, nodes, run, until
+from tests.dataplane.specs import spec
+
+
+def state(port: int) -> NodeState:
+    pool = Pool(port=port, nodes={"a": Node(address="127.0.0.1")})
+    return NodeState("a", pool.nodes["a"], pool)
+
+
+def answering(reply: bytes) -> Any:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+        writer.write(reply)
+
+    return handler
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nready"
+
+
+@pytest.mark.parametrize(
+    ("check", "reply", "error"),
+    [
+        ({}, b"", ""),  # CR-7
+        ({"path": "/h"}, OK, ""),
+        ({"path": "/h"}, OK.replace(b"200", b"503"), "status 503"),
+        ({"path": "/h", "codes": "503"}, OK.replace(b"200", b"503"), ""),
+        ({"path": "/h", "codes": "200-204,301"}, OK.replace(b"200", b"301"), ""),
+        ({"path": "/h", "body": "ready"}, OK, ""),
+        ({"path": "/h", "body": "other"}, OK, "does not hold 'other'"),
+        ({"path": "/h"}, b"garbage\r\n\r\n", "not HTTP"),
+        ({"path": "/h", "method": "HEAD"}, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", ""),
+    ],
+)
+@run
+async def test_what_counts_as_good(check: dict[str, Any], reply: bytes, error: str):
+    async with nodes("a", handler=answering(reply)) as (a,):
+        found = await probe(state(a.port), HealthCheck.load(check))
+        assert error in found
+        assert bool(error) is bool(found)
+
+
+@run
+async def test_the_request_is_what_was_asked(tmp_path: Path):
+    token = tmp_path / "token"
+    token.write_text("Bearer s3cret\n")
+    headers = {"X-Probe": "1", "Authorization": f"file:{token}"}
+    async with nodes("a", handler=answering(OK)) as (a, *_):
+        check = HealthCheck(path="/up?x=1", method="POST", host="api.example", headers=headers)
+        assert await probe(state(a.port), check) == ""
+        head = a.heads[0].decode()
+    assert head.startswith("POST /up?x=1 HTTP/1.1\r\nHost: api.example\r\n")
+    assert "X-Probe: 1\r\n" in head
+    assert "Authorization: Bearer s3cret\r\n" in head
+
+
+@run
+async def test_a_port_of_its_own():
+    async with nodes("a", handler=answering(OK)) as (a,):
+        assert await probe(state(free_port()), HealthCheck(path="/", port=a.port)) == ""
+
+
+@run
+async def test_a_hung_node_is_bad_after_the_timeout():  # CR-8
+    never = asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+        await never.wait()
+
+    async with nodes("a", handler=hang) as (a,):
+        assert "no answer within 0.05 s" in await probe(state(a.port), HealthCheck(path="/", interval=1, timeout=0.05))
+
+
+@run
+async def test_nodes_come_and_go_and_the_status_says_so():  # CR-12, CR-8..11, UK-4
+    async with nodes("a") as (a,):
+        b = FakeNode("b")
+        await b.start()
+        port = free_port()
+        async with balancer(spec(port, {"a": a.port, "b": b.port})) as server:
+            assert {(await ask(port)).body for _ in range(4)} == {b"a", b"b"}
+            await b.stop()
+            status = lambda: server.status()["pools"]["p"]["nodes"]["b"]  # noqa: E731
+            await until(lambda: status()["health"] == "down")
+            assert status()["last_error"] == "Connection refused"
+            assert {(await ask(port)).body for _ in range(4)} == {b"a"}
+            await b.start(b.port)
+            await until(lambda: status()["health"] == "up")
+            assert {(await ask(port)).body for _ in range(4)} == {b"a", b"b"}
+            await b.stop()

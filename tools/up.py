@@ -52,7 +52,7 @@ class Refused(Exception):
 
 def up(folder: Path) -> int:
     """Make it real, then say how to use it."""
-    outputs = _stack(folder).up(on_output=_printer(), color=_color()).outputs
+    outputs = _stack(folder).up(on_output=_printer(), color=_color(), suppress_outputs=True).outputs
     print()
     for line in outputs["next_steps"].value if "next_steps" in outputs else _exports(outputs):
         print(line)

@@ -49,7 +49,7 @@ spec = Spec(
             drain=30,
         ),
     },
-    listeners={"http": Listener(port=config.require_int("port"), pool="llm")},
+    listeners={"http": Listener(address=config.require("address"), port=config.require_int("port"), pool="llm")},
 )
 balancer = LoadBalancer("inference", spec, Native())
 

@@ -6,7 +6,7 @@ LOCK := requirements/$(if $(filter native,$(PROGRAM)),base,dev).txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CODE := lbkit tools bench programs tests
 
-.PHONY: help up down preview refresh test unit lint format tools lock targets
+.PHONY: help up down preview refresh test unit bench lint format tools lock targets
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test: .venv/dev.txt  ## prove everything: lint, types, contracts, tests, the rea
 
 unit: .venv/dev.txt  ## the tests that need no engine
 	$(BIN)/pytest --ignore tests/e2e
+
+bench: .venv/base.txt  ## the dataplane beside HAProxy: CPU per request as a ratio
+	@$(BIN)/python bench/run.py
 
 lint: .venv/dev.txt  ## style, types and the contracts between the rooms
 	$(BIN)/ruff check $(CODE)

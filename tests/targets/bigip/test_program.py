@@ -6,7 +6,10 @@ import json
 
 import pytest
 
-from tests.mocks import Registered, golden, run_program
+from lbkit import LoadBalancer, Spec
+from lbkit.targets.bigip import Device, Ltm
+from tests.laws.leaves import BASE
+from tests.mocks import Registered, golden, registered, run_program
 
 CONFIG = {
     "device": "192.0.2.10",
@@ -58,3 +61,12 @@ def test_the_exports_name_pool_and_virtual_server(made: Registered):  # F5-5
     assert made.outputs["cluster"]["pools"] == {
         "ml": {"pool": "/Common/cluster-ml", "virtual_servers": ["/Common/cluster-http"]}
     }
+
+
+def test_a_password_in_clear_becomes_a_secret():  # F5-1
+    def program() -> None:
+        device = Device(address="192.0.2.10", user="admin", password="hunter2-secret")
+        LoadBalancer("lb", Spec.load(BASE), Ltm(address="192.0.2.80", device=device))
+
+    found = registered(program, preview=False)
+    assert "hunter2" not in json.dumps(found.resources)

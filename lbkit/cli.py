@@ -32,18 +32,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 def check(arguments: argparse.Namespace) -> None:
     """Is the spec right, and can the target do it?"""
     from lbkit.load import load
-    from lbkit.spec.gaps import asked_too_much
-    from lbkit.targets import table
+    from lbkit.targets.base import problems
+    from lbkit.targets.table import target_class
 
     failed = False
     for path in arguments.file:
         spec = load(path)
         for target in [arguments.target] if arguments.target else TARGETS:
-            title, gaps = table.gaps_of(target)
-            problems = list(asked_too_much(spec, gaps))
-            verdict = "can't do what the spec asks" if problems else "ok"
-            print(f"{path}: {title}: {verdict}", *problems, sep="\n")
-            failed = failed or bool(problems and arguments.target)
+            home = target_class(target)
+            found = problems(spec, home)
+            verdict = "can't do what the spec asks" if found else "ok"
+            print(f"{path}: {home.title}: {verdict}", *found, sep="\n")
+            failed = failed or bool(found and arguments.target)
     if failed:
         raise SystemExit(1)
 

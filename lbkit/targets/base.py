@@ -43,7 +43,8 @@ class Target(Model, ABC):
     gaps: ClassVar[Mapping[str, Rule]]
     """By path pattern: what can't be done."""
 
-    def problems(self, spec: Spec) -> Iterable[Problem]:
+    @classmethod
+    def problems(cls, spec: Spec) -> Iterable[Problem]:
         """What can't be done for reasons that lie in several fields at once."""
         return ()
 
@@ -56,8 +57,8 @@ class Target(Model, ABC):
         """Make the resources, flat below `parent`, each named `{name}-...`."""
 
 
-def problems(spec: Spec, target: Target) -> list[Problem]:
-    """All that the target can't do, in the spec's own order."""
+def problems(spec: Spec, target: Target | type[Target]) -> list[Problem]:
+    """All that the target can't do, wherever it is placed."""
     return [*asked_too_much(spec, target.gaps), *target.problems(spec)]
 
 

@@ -7,6 +7,7 @@ from importlib import import_module
 
 from lbkit.spec.base import shown
 from lbkit.spec.gaps import Bounds, Choices, Rule
+from lbkit.targets.base import Target
 
 HOMES = {
     "aws": ("lbkit.targets.aws", "Alb"),
@@ -15,10 +16,16 @@ HOMES = {
 }
 
 
+def target_class(target: str) -> type[Target]:
+    """A target's class by its short name."""
+    module, name = HOMES[target]
+    found: type[Target] = getattr(import_module(module), name)
+    return found
+
+
 def gaps_of(target: str) -> tuple[str, Mapping[str, Rule]]:
     """Title and gaps of a target by its short name."""
-    module, name = HOMES[target]
-    found = getattr(import_module(module), name)
+    found = target_class(target)
     return found.title, found.gaps
 
 

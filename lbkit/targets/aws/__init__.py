@@ -45,7 +45,8 @@ class Alb(Target):
             raise wrong(Problem("subnet_ids", reason, "Name two different ones.", shown(plain[0])))
         return self
 
-    def problems(self, spec: Spec) -> Iterable[Problem]:
+    @classmethod
+    def problems(cls, spec: Spec) -> Iterable[Problem]:
         return problems(spec)
 
     def notes(self, spec: Spec) -> Iterable[str]:

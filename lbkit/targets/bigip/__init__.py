@@ -52,7 +52,8 @@ class Ltm(Target):
     partition: str = Field(default="Common", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     """Partition of all objects; it must exist."""
 
-    def problems(self, spec: Spec) -> Iterable[Problem]:
+    @classmethod
+    def problems(cls, spec: Spec) -> Iterable[Problem]:
         return problems(spec)
 
     def notes(self, spec: Spec) -> Iterable[str]:

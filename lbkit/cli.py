@@ -82,9 +82,13 @@ def serve(arguments: argparse.Namespace) -> int:
 
 def status(arguments: argparse.Namespace) -> None:
     """How the running balancers of this user are."""
-    found = _folders(arguments.state)
-    for folder in found:
-        print(_status_text(_call(folder, "GET", "/v1/status"), folder))
+    for folder in _folders(arguments.state):
+        try:
+            print(_status_text(_call(folder, "GET", "/v1/status"), folder))
+        except OperationError as error:
+            if arguments.state:
+                raise
+            print(error)
 
 
 def drain(arguments: argparse.Namespace) -> None:

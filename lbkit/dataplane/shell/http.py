@@ -119,10 +119,13 @@ class HttpSession(asyncio.Protocol):
         )  # fmt: skip
         self.answered(close)
 
-    def break_off(self) -> None:
-        """The answer can't be completed: make sure the client sees that."""
+    def break_off(self, seen: bool) -> None:
+        """The answer can't be completed. `seen`: its framing shows that; else the connection breaks with RST."""
         self._exchange = None
-        reset(self._transport)
+        if seen:
+            self._close()
+        else:
+            reset(self._transport)
 
     def date(self) -> bytes:
         global _date

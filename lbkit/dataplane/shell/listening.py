@@ -43,15 +43,21 @@ class Listening:
         self.spec = spec
         self._accept_or_wait()
 
-    def start(self) -> None:
-        self._accept_or_wait()
-
-    def close(self) -> None:
-        """No new clients; those connected are answered and go."""
+    def unbind(self) -> None:
+        """Let go of the port; those connected stay."""
         self._stop()
         for sock in self._sockets:
             sock.close()
         self._sockets = []
+
+    def rebind(self) -> None:
+        """Take the port again."""
+        self._sockets = bind(self.name, self.spec)
+        self._accept_or_wait()
+
+    def close(self) -> None:
+        """No new clients; those connected are answered and go."""
+        self.unbind()
         for session in list(self.sessions):
             session.drain()
 

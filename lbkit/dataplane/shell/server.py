@@ -108,14 +108,22 @@ class Server:
     # -- inside ------------------------------------------------------------------------------------------------------
 
     def _bind(self, spec: Spec) -> dict[str, Listening]:
+        """The new listeners. One that moves to another address of its port takes the port from its predecessor."""
         bound: dict[str, Listening] = {}
+        new = {name: listener for name, listener in spec.listeners.items() if self._present(listener) is None}
+        moving = [
+            old for old in self.listeners.values() if old.spec.port in {listener.port for listener in new.values()}
+        ]
+        for old in moving:
+            old.unbind()
         try:
-            for name, listener in spec.listeners.items():
-                if self._present(listener) is None:
-                    bound[name] = Listening(name, listener, self.pools.__getitem__, self.loop)
+            for name, listener in new.items():
+                bound[name] = Listening(name, listener, self.pools.__getitem__, self.loop)
         except OperationError:
             for listening in bound.values():
                 listening.close()
+            for old in moving:
+                old.rebind()
             raise
         return bound
 

@@ -11,6 +11,7 @@ import h11
 import pytest
 
 from lbkit.dataplane.core.pool import PoolState
+from lbkit.dataplane.shell.upstream import reset
 from tests.dataplane.shell.house import Client, Gate, ask, balancer, free_port, nodes, raw, run, until
 from tests.dataplane.specs import spec
 
@@ -311,6 +312,20 @@ async def test_a_node_that_dies_mid_answer_leaves_a_visibly_broken_one(framing: 
         async with balancer(spec(port, {"a": a.port}, health_check=None)):
             with pytest.raises((h11.RemoteProtocolError, ConnectionResetError)):
                 await ask(port)
+
+
+@run
+async def test_an_answer_without_length_that_breaks_is_reset_for_an_old_client():
+    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nhello")
+        await writer.drain()
+        reset(writer.transport)  # type: ignore[arg-type]
+
+    async with nodes("a", handler=half) as (a,):
+        port = free_port()
+        async with balancer(spec(port, {"a": a.port}, health_check=None)):
+            with pytest.raises(ConnectionResetError):
+                await raw(port, b"GET / HTTP/1.0\r\n\r\n")
 
 
 @run

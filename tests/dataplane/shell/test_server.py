@@ -103,6 +103,20 @@ async def test_a_listener_changes_its_protocol_and_settings_in_place():
             assert b"200 OK" in await raw_once(port)
 
 
+@run
+async def test_a_listener_moves_to_another_address_of_its_port():
+    async with nodes("a") as (a,):
+        port = free_port()
+        wide, narrow = ({"address": address} for address in ("0.0.0.0", "127.0.0.1"))
+        async with balancer(spec(port, {"a": a.port}, health_check=None, listener=wide)) as server:
+            server.apply(config(spec(port, {"a": a.port}, health_check=None, listener=narrow)))
+            assert (await ask(port)).status == 200
+            missing = spec(port, {"a": a.port}, health_check=None, listener={"address": "203.0.113.9"})
+            with pytest.raises(OperationError):
+                server.apply(config(missing))
+            assert (await ask(port)).status == 200
+
+
 async def raw_once(port: int) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET / HTTP/1.1\r\nHost: t\r\n\r\n")

@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
+from lbkit.dataplane.core.node import NodeState
 from lbkit.errors import SpecError
 from lbkit.spec import Certificate, HealthCheck, Limits, Node, Pool, Spec, Timeouts
 from tests.laws.leaves import BASE, put
 
 NODES = {"a": Node(address="10.0.0.1")}
 
+# CR-6: a node is a private address, a public one needs an explicit word. CR-13: UDP is refused.
 MISTAKES: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("unknown field", {"pools.p.limits": {"hrd": 3}}, "pools.p.limits.hrd = 3", "no such field", "Did you mean `hard`?"),
     ("unknown field far off", {"pools.p.zzz": 1}, "pools.p.zzz = 1", "no such field", "It may be one of: port,"),
@@ -118,6 +120,13 @@ def test_a_secret_in_the_spec_is_refused_and_not_shown():
 def test_a_number_is_a_number(make: Any):
     with pytest.raises(SpecError):
         make()
+
+
+def test_nodes_of_one_pool_are_of_one_kind():  # UK-3
+    pool = Pool(port=8000, nodes={"a": Node(address="10.0.0.1"), "b": Node(address="10.0.0.2", port=9000)})
+    assert [NodeState(name, node, pool).port for name, node in pool.nodes.items()] == [8000, 9000]
+    with pytest.raises(SpecError, match=r"Node\.protocol"):
+        Node(address="10.0.0.1", protocol="tcp")  # type: ignore[call-arg]
 
 
 PRESETS: list[tuple[str, dict[str, Any], str]] = [

@@ -12,7 +12,7 @@ from lbkit.spec import Spec
 from lbkit.spec.base import shown, wrong
 from lbkit.spec.inputs import Input, is_output
 from lbkit.targets.aws.gaps import GAPS
-from lbkit.targets.aws.ids import Id
+from lbkit.targets.aws.ids import SubnetId, VpcId
 from lbkit.targets.aws.rules import notes, problems
 from lbkit.targets.base import Rendered, Rule, Target
 
@@ -26,11 +26,11 @@ class Alb(Target):
     title: ClassVar[str] = "AWS ALB"
     gaps: ClassVar[Mapping[str, Rule]] = GAPS
 
-    vpc_id: Input[Id]
+    vpc_id: Input[VpcId]
     """The VPC of the balancer and its nodes."""
-    subnet_ids: list[Input[Id]] = Field(min_length=2)
+    subnet_ids: list[Input[SubnetId]] = Field(min_length=2)
     """Subnets of the balancer, in at least two zones. Fleets start their machines there too, unless `node_subnet_ids` is set."""
-    node_subnet_ids: list[Input[Id]] = Field(default_factory=list)
+    node_subnet_ids: list[Input[SubnetId]] = Field(default_factory=list)
     """Subnets of the fleets' machines."""
     internal: bool = False
     """Reachable from inside the VPC only."""

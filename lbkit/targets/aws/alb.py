@@ -10,6 +10,7 @@ import pulumi_aws as aws
 from lbkit.spec import Spec
 from lbkit.targets.aws.fleet import fleet
 from lbkit.targets.aws.network import security_groups
+from lbkit.targets.aws.translate import BALANCER, nodes_group
 from lbkit.targets.aws.translate import plan as translate
 from lbkit.targets.base import Rendered
 from lbkit.targets.naming import child, fitted
@@ -26,7 +27,7 @@ def render(name: str, spec: Spec, alb: Alb, parent: pulumi.ComponentResource) ->
     opts = pulumi.ResourceOptions(parent=parent)
     groups = security_groups(name, plan, alb.vpc_id, opts)
     balancer = aws.lb.LoadBalancer(
-        fitted(name, AUTONAMED), security_groups=[groups["balancer"].id], opts=opts, **plan["load_balancer"]
+        fitted(name, AUTONAMED), security_groups=[groups[BALANCER].id], opts=opts, **plan["load_balancer"]
     )
     targets = {
         key: aws.lb.TargetGroup(fitted(child(name, key), AUTONAMED), opts=opts, **args)
@@ -39,7 +40,7 @@ def render(name: str, spec: Spec, alb: Alb, parent: pulumi.ComponentResource) ->
         key: _listener(child(name, key), dict(args), balancer, targets, opts) for key, args in plan["listeners"].items()
     }
     fleets = {
-        key: fleet(name, key, args, groups["nodes"], balancer, targets[key], list(listeners.values()), parent)
+        key: fleet(name, key, args, groups[nodes_group(key)], balancer, targets[key], list(listeners.values()), parent)
         for key, args in plan["fleets"].items()
     }
     return Rendered(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -17,12 +18,21 @@ def placeholder(value: str) -> bool:
     return digits == "123456" or any(run in digits for run in _COUNTING)
 
 
-def _real(value: str) -> str:
-    if placeholder(value):
-        raise ValueError("This is a placeholder from an example, not an id of yours.")
-    if not _ID.fullmatch(value):
-        raise ValueError("An id of AWS is its kind, '-' and 8 or 17 hexadecimal digits.")
-    return value
+def well_formed(value: str, kind: str) -> bool:
+    """Whether a value has the form of an id of this kind, such as `ami`."""
+    return bool(_ID.fullmatch(value)) and value.startswith(f"{kind}-")
 
 
-Id = Annotated[str, AfterValidator(_real)]
+def _real(kind: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if placeholder(value):
+            raise ValueError("This is a placeholder from an example, not an id of yours.")
+        if not well_formed(value, kind):
+            raise ValueError(f"An id of AWS is wanted: '{kind}-' and 8 or 17 hexadecimal digits.")
+        return value
+
+    return check
+
+
+VpcId = Annotated[str, AfterValidator(_real("vpc"))]
+SubnetId = Annotated[str, AfterValidator(_real("subnet"))]

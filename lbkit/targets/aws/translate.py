@@ -1,13 +1,12 @@
 """Spec words in, AWS words out: plain dicts, no Pulumi. Everything that is sent to the provider is decided here.
 
 Every argument is written out, defaults too: a target group keeps the old value of one that is left out later.
-`{"ref": ...}` stands for an id that only the made resource knows.
+A rule names security groups by their key in the plan; only the made ones have ids.
 """
 
 from __future__ import annotations
 
 import base64
-import math
 from typing import TYPE_CHECKING, Any
 
 from lbkit.spec import Fleet, HealthCheck, Listener, Node, Pool, Spec
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 Args = dict[str, Any]
 _ALGORITHMS = {"round_robin": "round_robin", "least_connections": "least_outstanding_requests"}
 _ANYWHERE = ["0.0.0.0/0"]
+BALANCER = "balancer"
+"""Key of the balancer's own security group."""
 
 
 def plan(spec: Spec, alb: Alb) -> dict[str, Any]:
@@ -103,7 +104,7 @@ def _ingress(spec: Spec) -> dict[str, Args]:
             key = f"in--{name}--{cidr.translate(str.maketrans('./:', '---'))}"
             rules[key] = {
                 "way": "ingress",
-                "group": "balancer",
+                "group": BALANCER,
                 "ip_protocol": "tcp",
                 **_ports(listener.port),
                 kind: cidr,
@@ -117,7 +118,7 @@ def _egress(spec: Spec) -> dict[str, Args]:
     for name, pool in spec.pools.items():
         for port in _pool_ports(pool) if pool.fleet else ():
             rules[f"out--{name}--{port}"] = {
-                "way": "egress", "group": "balancer", "ip_protocol": "tcp", **_ports(port), "to_nodes": True,
+                "way": "egress", "group": BALANCER, "ip_protocol": "tcp", **_ports(port), "peer": nodes_group(name),
             }  # fmt: skip
         for key, node in pool.nodes.items():
             for port in sorted(
@@ -129,28 +130,27 @@ def _egress(spec: Spec) -> dict[str, Args]:
                     else str(node.address).translate(str.maketrans(".:", "--"))
                 )
                 rules[f"out--{at}--{port}"] = {
-                    "way": "egress", "group": "balancer", "ip_protocol": "tcp", **_ports(port), "host": node.address,
+                    "way": "egress", "group": BALANCER, "ip_protocol": "tcp", **_ports(port), "host": node.address,
                 }  # fmt: skip
     return rules
 
 
+def nodes_group(pool: str) -> str:
+    """Key of a fleet's security group. Each fleet has its own, so that none admits another's ports (AW-15)."""
+    return f"nodes--{pool}"
+
+
 def _node_rules(fleets: dict[str, Pool]) -> dict[str, Args]:
     """The balancer into the fleets' machines, and the machines out: they fetch images and models."""
-    if not fleets:
-        return {}
-    ports = sorted({port for pool in fleets.values() for port in _pool_ports(pool)})
-    inward = {
-        f"nodes--{port}": {
-            "way": "ingress",
-            "group": "nodes",
-            "ip_protocol": "tcp",
-            **_ports(port),
-            "from_balancer": True,
-        }
-        for port in ports
-    }
-    outward = {"way": "egress", "group": "nodes", "ip_protocol": "-1", "cidr_ipv4": "0.0.0.0/0"}
-    return {**inward, "nodes--out": outward}
+    rules: dict[str, Args] = {}
+    for name, pool in fleets.items():
+        group = nodes_group(name)
+        for port in _pool_ports(pool):
+            rules[f"{group}--{port}"] = {
+                "way": "ingress", "group": group, "ip_protocol": "tcp", **_ports(port), "peer": BALANCER,
+            }  # fmt: skip
+        rules[f"{group}--out"] = {"way": "egress", "group": group, "ip_protocol": "-1", "cidr_ipv4": "0.0.0.0/0"}
+    return rules
 
 
 def _pool_ports(pool: Pool) -> list[int]:
@@ -162,7 +162,7 @@ def _ports(port: int) -> Args:
 
 
 def _fleet(pool: Pool, fleet: Fleet, alb: Alb) -> dict[str, Args | None]:
-    return {"template": _template(fleet, alb), "group": _group(fleet, alb), "policy": _policy(pool, fleet)}
+    return {"template": _template(fleet, alb), "group": _group(fleet, alb), "policy": _policy(pool)}
 
 
 def _template(fleet: Fleet, alb: Alb) -> Args:
@@ -183,14 +183,14 @@ def _group(fleet: Fleet, alb: Alb) -> Args:
         "desired_capacity": fleet.desired if fleet.desired is not None else fleet.min,
         "vpc_zone_identifiers": alb.node_subnet_ids or alb.subnet_ids,
         "health_check_type": "ELB",
-        "health_check_grace_period": math.ceil(fleet.grace),
-        "default_instance_warmup": math.ceil(fleet.grace),
+        "health_check_grace_period": int(fleet.grace),
+        "default_instance_warmup": int(fleet.grace),
     }
 
 
-def _policy(pool: Pool, fleet: Fleet) -> Args | None:
+def _policy(pool: Pool) -> Args | None:
     """Target tracking on requests in flight per machine: rate times response time, over the healthy machines (AW-13)."""
-    if pool.limits.soft is None or fleet.min == fleet.max:
+    if pool.limits.soft is None:
         return None
     return {
         "policy_type": "TargetTrackingScaling",

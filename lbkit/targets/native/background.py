@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import signal
+import stat
 import subprocess
 import time
 from collections.abc import Callable
@@ -26,9 +27,10 @@ _LOG_TAIL = 2000
 def new_folder(name: str) -> Path:
     """A fresh private folder. Raises OperationError when their common home is not safely ours."""
     top = home()
-    top.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        top.mkdir(mode=0o700)
     found = top.lstat()
-    if top.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o077:
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         reason = "Another user could have put it there, or could look inside."
         raise OperationError(
             "No safe place for the balancer's files", [Problem(str(top), reason, "Remove it, or chmod 700.")]

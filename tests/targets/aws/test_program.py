@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.mocks import Registered, golden, run_program
 
+GOLDEN = Path(__file__).parent / "golden"
 CONFIG = {
     "vpcId": "vpc-0a1b2c3d4e5f60718",
     "subnetIds": '["subnet-0a1b2c3d4e5f60718", "subnet-0f1e2d3c4b5a69788"]',
@@ -28,7 +30,7 @@ def made() -> Registered:
 @pytest.mark.parametrize("preview", [True, False], ids=["preview", "up"])
 def test_the_plan_is_the_golden_one(preview: bool):  # AW-1
     found = run_program("aws_alb", preview=preview, config=CONFIG)
-    golden(f"aws_alb-{'preview' if preview else 'up'}", found.resources)
+    golden(str(GOLDEN / ("preview" if preview else "up")), found.resources)
 
 
 def only(found: Registered, kind: str) -> Any:
@@ -84,10 +86,10 @@ def test_security_groups_open_what_is_needed_and_nothing_more(made: Registered):
         for kind in ("Ingress", "Egress")
         for name, rule in made.of(f"aws:vpc/securityGroup{kind}Rule:SecurityGroup{kind}Rule").items()
     }
-    balancer, nodes = "ai-workloads--balancer-id", "ai-workloads--nodes-id"
+    balancer, nodes = "ai-workloads--balancer-id", "ai-workloads--nodes--workers-id"
     inward = [r for n, r in rules.items() if n.startswith("ai-workloads--in--")]
     assert [(r["securityGroupId"], r["fromPort"], r["cidrIpv4"]) for r in inward] == [(balancer, 80, "0.0.0.0/0")]
-    to_nodes = rules["ai-workloads--nodes--80"]
+    to_nodes = rules["ai-workloads--nodes--workers--80"]
     assert (to_nodes["securityGroupId"], to_nodes["referencedSecurityGroupId"]) == (nodes, balancer)
     assert (to_nodes["fromPort"], to_nodes["toPort"]) == (80, 80)
     outward = rules["ai-workloads--out--workers--80"]

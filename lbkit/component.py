@@ -42,7 +42,7 @@ class LoadBalancer(pulumi.ComponentResource):
         check(name, known, target)
         super().__init__("lbkit:index:LoadBalancer", name, {"spec": known.model_dump()}, opts)
         for note in target.notes(known):
-            pulumi.warn(note, resource=self)
+            pulumi.info(note, resource=self)
         made = target.render(name, known, self)
         self.endpoint = made.endpoint
         self.urls = pulumi.Output.all(**made.urls)

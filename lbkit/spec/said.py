@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
 
 from lbkit.spec.base import join
 from lbkit.spec.inputs import is_output
@@ -23,17 +24,18 @@ class Said(NamedTuple):
 
     @property
     def asks(self) -> bool:
-        """Whether this wants anything done: None, False, 0 and empty do not, nor does a group of fields that are all at their defaults."""
+        """Whether this wants anything done: None, False, 0 and empty do not, unless the default is something else."""
         if isinstance(self.value, BaseModel) and isinstance(self.default, BaseModel):
             return self.value != self.default
-        return is_output(self.value) or bool(self.value)
+        return is_output(self.value) or bool(self.value) or bool(self.default)
 
 
 def said(model: BaseModel, at: str = "") -> Iterator[Said]:
     """All that was set below the model. Defaults that were left alone are absent."""
     for name, field in type(model).model_fields.items():
         if name in model.model_fields_set:
-            yield from _walk(Said(join(at, name), getattr(model, name), field.get_default(call_default_factory=False)))
+            default = None if field.default is PydanticUndefined else field.default
+            yield from _walk(Said(join(at, name), getattr(model, name), default))
 
 
 def _walk(item: Said) -> Iterator[Said]:

@@ -24,8 +24,11 @@ spec = Spec(
     },
     listeners={"http": Listener(port=80, pool="workers")},
 )
-balancer = LoadBalancer(
-    "ai-workloads", spec, Alb(vpc_id=config.require("vpcId"), subnet_ids=config.require_object("subnetIds"))
+home = Alb(
+    vpc_id=config.require("vpcId"),
+    subnet_ids=config.require_object("subnetIds"),
+    root_device=config.require("rootDevice"),
 )
+balancer = LoadBalancer("ai-workloads", spec, home)
 pulumi.export("load_balancer_dns", balancer.endpoint)
 pulumi.export("url", balancer.url)

@@ -18,7 +18,7 @@ POOL = 'pools={\n        "workers": Pool('
 FIRST_POOL = """pools={
         "first": Pool(port=81, health_check=HealthCheck(path="/", timeout=3), nodes={"a": {"address": "10.0.0.9"}}),
         "workers": Pool("""
-RENAMED = '"inference", spec, opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(name="ai-workloads")]), target=Alb('
+RENAMED = '"inference", spec, opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(name="ai-workloads")]), target=home'
 LISTENERS = 'listeners={"http"'
 
 
@@ -49,7 +49,7 @@ def test_the_life_of_a_balancer(stack: Stack):  # AW-1, AW-8, AW-11, LB-3
     assert added
     assert all(call.startswith("create") for call in added), "a pool in the middle touches nothing else"
 
-    stack.edit('"ai-workloads", spec, Alb(', RENAMED)
+    stack.edit('"ai-workloads", spec, home', RENAMED)
     stack.run("up")
     assert not [call for call in brief(stack.calls()) if not call.startswith("update")], "a rename replaces nothing"
 

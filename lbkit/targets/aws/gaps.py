@@ -25,6 +25,7 @@ GAPS: Mapping[str, Rule] = {
     "pools.*.nodes.*.backup": Gap("ALB has no backup nodes.", _NATIVE),
     "pools.*.nodes.*.admin_state": Choices(("ready",), "ALB has no admin state.", "Remove the node: it drains."),
     "pools.*.nodes.*.public": Gap("ALB sends to private addresses only.", "Use the private address."),
+    "pools.*.fleet.grace": Bounds(0, 86_400, whole=True),
     "pools.*.limits.hard": Gap(_COUNT, "Use Native, or leave `hard` out."),
     "pools.*.limits.queue": Gap("ALB never queues: it forwards or answers 503.", "Use Native, or leave `queue` out."),
     "pools.*.standby": Gap("ALB can't wake a node.", "Use Native, or a `fleet`."),

@@ -22,7 +22,6 @@ def problems(spec: Spec) -> Iterator[Problem]:
         at = f"pools.{name}"
         yield from _health(at, pool)
         yield from _first_byte(at, pool)
-        yield from _never(at, pool)
         yield from _addresses(at, pool)
         yield from _scaling(at, pool)
         if pool.fleet:
@@ -77,17 +76,6 @@ def _health(at: str, pool: Pool) -> Iterator[Problem]:
         )
 
 
-def _never(at: str, pool: Pool) -> Iterator[Problem]:
-    """0 means never, and ALB can't promise that either. A gap sees only what asks for something."""
-    if "retries" in pool.model_fields_set and pool.retries == 0:
-        yield Problem(f"{at}.retries", "ALB decides by itself what it tries again.", "Leave it out.", "0")
-    if "keep_alive" in pool.timeouts.model_fields_set and pool.timeouts.keep_alive == 0:
-        yield Problem(
-            f"{at}.timeouts.keep_alive", "ALB decides by itself how long it keeps connections to nodes.",
-            "Leave it out.", "0",
-        )  # fmt: skip
-
-
 def _addresses(at: str, pool: Pool) -> Iterator[Problem]:
     for name, node in pool.nodes.items():
         if is_output(node.address):
@@ -124,8 +112,6 @@ def _scaling(at: str, pool: Pool) -> Iterator[Problem]:
 
 
 def _machines(at: str, fleet: Fleet) -> Iterator[Problem]:
-    if not float(fleet.grace).is_integer():
-        yield Problem(f"{at}.grace", "AWS counts whole seconds.", "A whole number.", shown(fleet.grace))
     if not is_output(fleet.image):
         yield from _image(f"{at}.image", str(fleet.image))
     if fleet.user_data is not None and not is_output(fleet.user_data):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.mocks import Registered, golden, run_program
 
-GOLDEN = Path(__file__).parent / "golden"
 CONFIG = {
     "vpcId": "vpc-0a1b2c3d4e5f60718",
     "subnetIds": '["subnet-0a1b2c3d4e5f60718", "subnet-0f1e2d3c4b5a69788"]',
@@ -19,6 +17,7 @@ CONFIG = {
     "min": "1",
     "desired": "2",
     "max": "10",
+    "rootDevice": "/dev/xvda",
 }
 
 
@@ -30,7 +29,7 @@ def made() -> Registered:
 @pytest.mark.parametrize("preview", [True, False], ids=["preview", "up"])
 def test_the_plan_is_the_golden_one(preview: bool):  # AW-1
     found = run_program("aws_alb", preview=preview, config=CONFIG)
-    golden(str(GOLDEN / ("preview" if preview else "up")), found.resources)
+    golden(f"aws_alb-{'preview' if preview else 'up'}", found.resources)
 
 
 def only(found: Registered, kind: str) -> Any:

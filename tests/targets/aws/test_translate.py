@@ -119,7 +119,7 @@ def test_user_data_travels_as_base64():
         ({"pools.p.nodes.a.address": "169.254.169.254"}, "pools.p.nodes.a.address", "one machine"),
         ({"pools.p.health_check.path": "/" * 1025}, "pools.p.health_check.path", "1024"),
         ({"pools.p.health_check.timeout": 1}, "pools.p.health_check.timeout", "2 to 120"),
-        ({**FLEET, "pools.p.fleet.grace": 60.5}, "pools.p.fleet.grace", "whole seconds"),
+        ({**FLEET, "pools.p.fleet.grace": 60.5}, "pools.p.fleet.grace", "Outside"),
         ({**FLEET, "pools.p.fleet.image": "ami-zzz"}, "pools.p.fleet.image", "hexadecimal"),
         ({**FLEET, "pools.p.fleet.image": "ami-123456"}, "pools.p.fleet.image", "placeholder"),  # AW-14
         ({**FLEET, "pools.p.fleet.user_data": "é" * 8193}, "pools.p.fleet.user_data", "16386"),

@@ -36,7 +36,7 @@ class ProcessProvider(dynamic.ResourceProvider):
         problems = [p for p in (_taken(item, _olds) for item in news.get("listeners", [])) if p]
         failures = [dynamic.CheckFailure("listeners", _text(problem)) for problem in problems]
         try:
-            if isinstance(news.get("config"), str) and news["config"].startswith("{"):
+            if _known(news):
                 _config(news)
         except LbkitError as error:
             failures.append(dynamic.CheckFailure("config", f"\n{error}"))
@@ -44,7 +44,7 @@ class ProcessProvider(dynamic.ResourceProvider):
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
         changed = any(olds.get(key) != news.get(key) for key in ("config", "wait", "release"))
-        replaces = ["config"] if changed and _fixed(olds) != _fixed(news) else []
+        replaces = ["config"] if _known(news) and _fixed(olds) != _fixed(news) else []
         return dynamic.DiffResult(changes=changed, replaces=replaces, delete_before_replace=True)
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
@@ -111,11 +111,14 @@ def _config(props: dict[str, Any]) -> BootConfig:
     return BootConfig.load(json.loads(props["config"]))
 
 
+def _known(props: dict[str, Any]) -> bool:
+    """Whether the configuration has arrived: at preview an address may be missing."""
+    config = props.get("config")
+    return isinstance(config, str) and config.startswith("{")
+
+
 def _fixed(props: dict[str, Any]) -> dict[str, Any]:
     """The settings that a preset does not let change in place (SA-1)."""
-    config = props.get("config")
-    if not isinstance(config, str) or not config.startswith("{"):
-        return {}
     pools = _config(props).spec.pools
     return {name: settings for name, pool in pools.items() if (settings := settings_that_replace(pool))}
 

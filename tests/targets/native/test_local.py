@@ -57,6 +57,14 @@ def test_settings_change_in_place_but_for_the_salad_preset(
     assert found.delete_before_replace
 
 
+def test_a_configuration_that_is_not_known_yet_replaces_nothing():  # SA-1
+    later = props(SALAD)
+    del later["config"]
+    found = ProcessProvider().diff("x", props(SALAD), later)
+    assert found.changes
+    assert not found.replaces
+
+
 def test_nothing_changed_is_no_change():
     assert not ProcessProvider().diff("x", props(), props()).changes
 

@@ -16,6 +16,10 @@ class Alarm:
         self._due: float | None = None
         self._handle: asyncio.TimerHandle | None = None
 
+    @property
+    def armed(self) -> bool:
+        return self._due is not None
+
     def set(self, seconds: float) -> None:
         self.at(self._loop.time() + seconds)
 

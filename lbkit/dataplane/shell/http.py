@@ -169,6 +169,8 @@ class HttpSession(asyncio.Protocol):
         timeouts = self.listening.spec.timeouts
         if not self._buffer:
             self._alarm.set(timeouts.keep_alive or timeouts.header)
+        elif not self._alarm.armed:
+            self._alarm.set(timeouts.header)  # the head began while the request before it was served
 
     def _next(self) -> bool:
         """Begin the next request; False while its head is not complete."""

@@ -437,6 +437,18 @@ async def test_the_listeners_limits_hold(sent: bytes, settings: dict[str, Any], 
 
 
 @run
+async def test_a_head_that_begins_behind_another_request_has_its_time_too():
+    async with nodes("a", handler=echo) as (a,):
+        port = free_port()
+        async with balancer(spec(port, {"a": a.port}, health_check=None, listener={"timeouts": {"header": 0.05}})):
+            answer = await raw(port, b"GET / HTTP/1.1\r\nHost: t\r\n\r\nGET / HTTP/1.1\r\nHo")
+            assert [line[:12] for line in answer.split(b"\r\n") if line.startswith(b"HTTP/")] == [
+                b"HTTP/1.1 200",
+                b"HTTP/1.1 408",
+            ]
+
+
+@run
 async def test_a_chunked_body_above_the_limit_is_refused():
     async with nodes("a", handler=echo) as (a,):
         port = free_port()

@@ -75,7 +75,7 @@ def test_plain_data_is_a_spec_too():
         ("a--b", SPEC, Native(), SpecError),
         ("", SPEC, Native(), SpecError),
         ("lb", {"pools": {}}, Native(), SpecError),
-        ("lb", {**BASE, "listeners": {"l": {"port": 80, "pool": "p", "allow": ["10.0.0.0/8"]}}}, Native(), Unsupported),
+        ("lb", {**BASE, "pools": {"p": {**BASE["pools"]["p"], "firewall": True}}}, Native(), Unsupported),
     ],
 )
 def test_a_mistake_registers_nothing_and_is_printed_without_a_stack(

@@ -14,9 +14,11 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import cast
 
 from lbkit.dataplane.config import BootConfig
 from lbkit.dataplane.shell.control import Control
+from lbkit.dataplane.shell.loop import Loop
 from lbkit.dataplane.shell.server import Server
 from lbkit.errors import LbkitError, OperationError, Problem
 
@@ -50,11 +52,12 @@ def serve(config: BootConfig, state: Path) -> int:
     """Run until a signal ends it; the exit status. Raises LbkitError when it can't start."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     _own_folder(state)
-    return asyncio.run(_run(config, state))
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        return runner.run(_run(config, state))
 
 
 async def _run(config: BootConfig, state: Path) -> int:
-    loop = asyncio.get_running_loop()
+    loop = cast(Loop, asyncio.get_running_loop())
     server = Server(loop)
     stop = asyncio.Event()
     signals = 0

@@ -163,8 +163,8 @@ class Pool(Model):
     protocol: Literal["http", "https", "tcp"] = "http"
     """What the nodes speak. `tcp`: bytes pass unmodified."""
     algorithm: Algorithm = "round_robin"
-    """`round_robin`: in turn. `least_connections`: fewest in flight for its weight. `source_hash`: by client address.
-    `random_two`: the better of two."""
+    """`round_robin`: in turn. `least_connections`: fewest in flight for its weight. `source_hash`: one client address,
+    one node, while the set stands and that node has room. `random_two`: the better of two."""
     nodes: dict[Name, Node] = Field(default_factory=dict)
     """Keyed by the names you choose; a name keeps its identity when the order changes."""
     fleet: Fleet | None = None
@@ -246,6 +246,16 @@ def _modes(pool: Pool) -> list[Problem]:
         )
     if pool.standby != Standby() and not rests:
         problems.append(Problem("standby", "No node of the pool is a standby node.", "Mark one with standby=True."))
+    for name, node in pool.nodes.items():
+        if node.standby and node.backup:
+            problems.append(
+                Problem(f"nodes.{name}.backup", "A node is either a standby or a backup.", "Leave one of both out.")
+            )
+    if pool.slow_start and pool.algorithm == "source_hash":
+        problems.append(
+            Problem("slow_start", "source_hash gives every client its node, whatever the node's share.",
+                    "Use another algorithm, or leave `slow_start` out.", shown(pool.slow_start))
+        )  # fmt: skip
     if pool.tls and pool.protocol != "https":
         problems.append(
             Problem("tls", "The nodes of this pool don't speak TLS.", "Set protocol='https', or leave `tls` out.")

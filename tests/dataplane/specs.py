@@ -20,3 +20,8 @@ def spec(port: int, nodes: dict[str, int], *, protocol: str = "http", listener: 
     base = {"port": 1, "protocol": protocol, "health_check": check, "nodes": members}
     front = {"port": port, "protocol": protocol, "address": "127.0.0.1", "pool": "p"}
     return Spec.load({"pools": {"p": {**base, **settings}}, "listeners": {"l": {**front, **(listener or {})}}})
+
+
+def random() -> float:
+    """Chance that is none."""
+    return 0.5

@@ -123,10 +123,10 @@ def test_a_taken_port_ends_with_2(tmp_path: Path):
 
 def test_what_a_dataplane_cannot_do_is_refused_at_the_start(tmp_path: Path):
     found = json.loads(BootConfig(name="x", spec=spec(free_port(), {"a": 1})).model_dump_json())
-    found["spec"]["pools"]["p"]["slow_start"] = 3
+    found["spec"]["pools"]["p"]["firewall"] = True
     code, text = Process(tmp_path, json.dumps(found)).end()
     assert code == 1
-    assert "pools.p.slow_start = 3" in text
+    assert "pools.p.firewall = true" in text
 
 
 @pytest.mark.parametrize(

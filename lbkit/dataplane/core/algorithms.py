@@ -1,48 +1,186 @@
-"""Which of the open nodes gets the next piece of work. Every choice is fair among equals and deterministic."""
+"""Which of the nodes that have room gets the next piece of work. Every choice is fair among equals and follows weights.
+
+A picker holds the nodes that may be picked now. A change or a choice costs O(log n) at most, whatever the pool's size.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
+from heapq import heapify, heappop, heappush, heapreplace
 
+from lbkit.dataplane.core.maglev import SourceHash
 from lbkit.dataplane.core.node import NodeState
+from lbkit.dataplane.core.picker import Picker
 
-Pick = Callable[[Sequence[NodeState]], NodeState]
-
-
-def round_robin(nodes: Sequence[NodeState]) -> NodeState:
-    """In turn, smoothly when weights differ: 5,1,1 gives a a b a c a a. Blind to load (SA-2).
-
-    nginx's smooth weighted round robin: every node gains its weight, the richest pays the sum.
-    """
-    best, total = nodes[0], 0
-    for node in nodes:
-        node.turn += node.weight
-        total += node.weight
-        if node.turn > best.turn:
-            best = node
-    best.turn -= total
-    return best
+Random = Callable[[], float]
+_STRIDE = 1 << 40
 
 
-def least_connections() -> Pick:
-    """Fewest in flight for its weight; within the set of equals in turn, so that no node is favoured (UK-14..16)."""
-    last = -1
+class RoundRobin(Picker):
+    """In turn, smoothly when weights differ; blind to load (SA-2). Each node's next turn is its stride after its last."""
 
-    def pick(nodes: Sequence[NodeState]) -> NodeState:
-        nonlocal last
-        lowest = min(node.in_flight / node.weight for node in nodes)
-        equals = [node for node in nodes if node.in_flight / node.weight == lowest]
-        best = next((node for node in equals if node.order > last), equals[0])
-        last = best.order
-        return best
+    def __init__(self) -> None:
+        self._turns: dict[NodeState, int] = {}
+        self._heap: list[tuple[int, int, NodeState]] = []
+        self._now = 0
 
-    return pick
+    def __len__(self) -> int:
+        return len(self._turns)
+
+    def add(self, node: NodeState) -> None:
+        stride = int(_STRIDE / node.share)
+        kept = node.turn > 0 and self._now <= node.turn <= self._now + stride
+        self._turns[node] = node.turn = node.turn if kept else self._now + stride // 2
+        heappush(self._heap, (node.turn, node.weight, node))
+
+    def remove(self, node: NodeState) -> None:
+        node.turn = self._turns.pop(node)
+
+    def pick(self, key: bytes, avoid: Collection[NodeState]) -> NodeState | None:
+        heap, turns = self._heap, self._turns
+        passed = []
+        found = None
+        while heap:
+            turn, _, node = heap[0]
+            if turns.get(node) != turn:
+                heappop(heap)
+            elif node in avoid:
+                passed.append(heappop(heap))
+            else:
+                found, self._now = node, turn
+                turns[node] = node.turn = turn + int(_STRIDE / node.share)
+                heapreplace(heap, (turns[node], node.weight, node))
+                break
+        for entry in passed:
+            heappush(heap, entry)
+        return found
 
 
-def algorithm(name: str) -> Pick:
-    """A fresh picker with its own memory."""
+class LeastConnections(Picker):
+    """Fewest in flight for its weight; among equals the one that waited longest, so that none is favoured (UK-14..16)."""
+
+    def __init__(self) -> None:
+        self._entries: dict[NodeState, tuple[float, int, NodeState]] = {}
+        self._heap: list[tuple[float, int, NodeState]] = []
+        self._picks = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, node: NodeState) -> None:
+        self.changed(node)
+
+    def remove(self, node: NodeState) -> None:
+        del self._entries[node]
+
+    def changed(self, node: NodeState) -> None:
+        entry = (len(node.tickets) / node.share, node.last, node)
+        self._entries[node] = entry
+        heap = self._heap
+        heappush(heap, entry)
+        if len(heap) > 4 * len(self._entries) + 64:
+            self._heap = heap = list(self._entries.values())
+            heapify(heap)
+
+    def pick(self, key: bytes, avoid: Collection[NodeState]) -> NodeState | None:
+        heap, entries = self._heap, self._entries
+        passed = []
+        found = None
+        while heap:
+            entry = heap[0]
+            node = entry[2]
+            if entries.get(node) is not entry:
+                heappop(heap)
+            elif avoid and node in avoid:
+                passed.append(heappop(heap))
+            else:
+                self._picks += 1
+                node.last = self._picks
+                found = node
+                break
+        for entry in passed:
+            heappush(heap, entry)
+        return found
+
+
+class RandomTwo(Picker):
+    """Two nodes drawn by weight, and the one with fewer in flight for its weight."""
+
+    _TRIES = 32
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._nodes: list[NodeState] = []
+        self._seats: dict[NodeState, int] = {}
+        self._top = 1.0
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def add(self, node: NodeState) -> None:
+        self._seats[node] = len(self._nodes)
+        self._nodes.append(node)
+        self._top = max(self._top, node.share)
+
+    def remove(self, node: NodeState) -> None:
+        seat, last = self._seats.pop(node), self._nodes.pop()
+        if last is not node:
+            self._nodes[seat] = last
+            self._seats[last] = seat
+
+    def changed(self, node: NodeState) -> None:
+        self._top = max(self._top, node.share)
+
+    def pick(self, key: bytes, avoid: Collection[NodeState]) -> NodeState | None:
+        nodes = [node for node in self._nodes if node not in avoid] if avoid else self._nodes
+        if len(nodes) < 2:
+            return nodes[0] if nodes else None
+        first = self._draw(nodes, None)
+        return min(first, self._draw(nodes, first), key=lambda node: len(node.tickets) / node.share)
+
+    def _draw(self, nodes: list[NodeState], other: NodeState | None) -> NodeState:
+        """By rejection: a node is taken with a chance in proportion to its share."""
+        for _ in range(self._TRIES):
+            node = nodes[int(self._random() * len(nodes))]
+            if node is not other and self._random() * self._top <= node.share:
+                return node
+        return next(node for node in nodes if node is not other)
+
+
+class InOrder(Picker):
+    """The first one with room in the order of the spec: packs work, so that the last nodes run empty and may rest."""
+
+    def __init__(self) -> None:
+        self._nodes: set[NodeState] = set()
+        self._heap: list[NodeState] = []
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def add(self, node: NodeState) -> None:
+        self._nodes.add(node)
+        heappush(self._heap, node)
+
+    def remove(self, node: NodeState) -> None:
+        self._nodes.discard(node)
+
+    def pick(self, key: bytes, avoid: Collection[NodeState]) -> NodeState | None:
+        while self._heap and self._heap[0] not in self._nodes:
+            heappop(self._heap)
+        if avoid:
+            fresh = [node for node in self._nodes if node not in avoid]
+            return min(fresh, default=None)
+        return self._heap[0] if self._heap else None
+
+
+def picker(name: str, random: Random, members: Callable[[], list[NodeState]]) -> Picker:
+    """A fresh picker. `members`: the nodes that count for a hash, whether they have room or not."""
     if name == "round_robin":
-        return round_robin
+        return RoundRobin()
     if name == "least_connections":
-        return least_connections()
+        return LeastConnections()
+    if name == "random_two":
+        return RandomTwo(random)
+    if name == "source_hash":
+        return SourceHash(members)
     raise ValueError(f"no algorithm {name!r}")

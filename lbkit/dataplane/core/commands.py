@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from lbkit.dataplane.core.node import NodeState
 
-Reason = Literal["overflow", "queue", "no_node", "drain", "maintenance"]
+Reason = Literal["overflow", "queue", "no_node", "waking", "drain", "maintenance"]
 
 
-@dataclass(slots=True, eq=False)
 class Ticket:
     """One unit of work: an HTTP request or a TCP connection. It holds at most one slot, on `node`."""
 
-    owner: Any = None
-    """Whoever the shell must tell; the core never looks at it."""
-    node: NodeState | None = None
-    deadline: float = 0.0
-    """When the wait in the queue ends."""
-    arrived: float = 0.0
-    tried: list[NodeState] = field(default_factory=list)
-    """Nodes that failed this work already."""
+    __slots__ = ("arrived", "assigned_at", "deadline", "key", "node", "tried", "waited", "wanted")
+
+    def __init__(self, key: bytes = b"", wanted: bytes = b"") -> None:
+        self.key = key
+        """The client's address, for `source_hash`."""
+        self.wanted = wanted
+        """Mark of the node that the client had before, for sticky sessions."""
+        self.node: NodeState | None = None
+        self.tried: tuple[NodeState, ...] = ()
+        """Nodes that failed this work already."""
+        self.arrived = self.deadline = self.assigned_at = 0.0
+        self.waited = False
+        """Whether it was in the queue."""
 
 
 @dataclass(slots=True)
@@ -51,10 +55,31 @@ class Drop:
 
 
 @dataclass(slots=True)
+class Wake:
+    """Wake a standby node, and say how that went."""
+
+    node: NodeState
+
+
+@dataclass(slots=True)
+class Rest:
+    """Let a standby node rest, and say how that went."""
+
+    node: NodeState
+
+
+@dataclass(slots=True)
 class Gone:
     """A removed node has nothing in flight any more: forget it."""
 
     node: NodeState
 
 
-Command = Assign | Refuse | Drop | Gone
+@dataclass(slots=True)
+class Drained:
+    """A node that was told to drain has nothing in flight any more."""
+
+    node: NodeState
+
+
+Command = Assign | Refuse | Drop | Wake | Rest | Gone | Drained

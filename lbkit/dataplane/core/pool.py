@@ -11,28 +11,40 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterator
 
-from lbkit.dataplane.core.algorithms import algorithm
-from lbkit.dataplane.core.commands import Assign, Command, Drop, Gone, Reason, Refuse, Ticket
+from lbkit.dataplane.core.agenda import NEVER, Agenda
+from lbkit.dataplane.core.algorithms import Random
+from lbkit.dataplane.core.commands import Assign, Command, Drained, Drop, Gone, Reason, Refuse, Ticket
 from lbkit.dataplane.core.node import Admin, NodeState
+from lbkit.dataplane.core.standby import Sleepers
+from lbkit.dataplane.core.tiers import Tiers
 from lbkit.spec import Pool
 
-NEVER = math.inf
+_STEPS = 10
+_JITTER = 0.25
 
 
 class PoolState:
-    """A running pool. Every method takes `now` in seconds and returns what is to be done."""
+    """A running pool. Every method takes `now` in seconds and returns what is to be done; `random` gives 0 to 1."""
 
-    def __init__(self, spec: Pool, now: float) -> None:
+    def __init__(self, spec: Pool, now: float, random: Random) -> None:
         self.spec = spec
         self.nodes: dict[str, NodeState] = {}
         self.leaving: list[NodeState] = []
-        self.waiting: OrderedDict[int, Ticket] = OrderedDict()
-        self.cuts: dict[NodeState, float] = {}
-        """When the drain of a node that still has work ends."""
-        self._pick = algorithm(spec.algorithm)
+        self.by_mark: dict[bytes, NodeState] = {}
+        self.waiting: OrderedDict[Ticket, None] = OrderedDict()
+        self.in_flight = 0
+        self.agenda: Agenda[tuple[str, NodeState]] = Agenda()
+        self.sleepers_in_order: list[NodeState] = []
+        self._random = random
+        self.tiers = Tiers(spec.algorithm, random)
+        self._sleepers = Sleepers(self)
+        self._excess = 0
+        self._growing: dict[NodeState, int] = {}
         self._pace: float | None = None
         self._freed_at: float | None = None
+        self._started = False
         self.configure(spec, now)
+        self._started = True
 
     def __repr__(self) -> str:
         return f"<pool waiting={len(self.waiting)} {' '.join(map(repr, self.all_nodes()))}>"
@@ -44,83 +56,132 @@ class PoolState:
     # -- work --------------------------------------------------------------------------------------------------------
 
     def arrive(self, ticket: Ticket, now: float) -> list[Command]:
-        """New work: assigned, queued (no command yet) or refused."""
+        """New work: assigned, queued (no command for it yet) or refused."""
         ticket.arrived = now
-        if node := self._choose(ticket):
-            return [self._assign(ticket, node)]
-        queue = self.spec.limits.queue
-        hopeful = any(n.eligible or (n.health.state == "checking" and n.admin == "ready") for n in self.nodes.values())
-        if not hopeful:
-            return [Refuse(ticket, "no_node")]
-        if queue is None or len(self.waiting) >= queue.size:
-            return [Refuse(ticket, "overflow", self.retry_after())]
-        ticket.deadline = now + queue.timeout
-        self.waiting[id(ticket)] = ticket
-        return []
+        node = self._choose(ticket, now)
+        if node is not None:
+            commands: list[Command] = [self._assign(ticket, node, now)]
+            return commands if not self._excess else commands + self._wake(now)
+        return [*self._wait(ticket, now), *self._wake(now)]
 
     def release(self, ticket: Ticket, now: float) -> list[Command]:
         """The work ended or was given up, in whatever phase. Harmless when repeated."""
-        self.waiting.pop(id(ticket), None)
-        node, ticket.node = ticket.node, None
+        node = ticket.node
         if node is None:
+            self.waiting.pop(ticket, None)
             return []
-        node.tickets.discard(ticket)
+        ticket.node = None
+        self._unload(ticket, node)
         self._measure(now)
-        return [*self._settle(node), *self._serve()]
+        if not node.tickets and (node.leaving or node.admin != "ready"):
+            return [*self._settle(node), *self._serve(now)]
+        if self.waiting or self.sleepers_in_order:
+            return self._serve(now)
+        return []
 
     def again(self, ticket: Ticket, now: float) -> list[Command]:
         """The node failed before anything reached it: try another one, or the same if there is no other."""
+        arrived = ticket.arrived
         if ticket.node is not None:
-            ticket.tried.append(ticket.node)
+            ticket.tried = (*ticket.tried, ticket.node)
         commands = self.release(ticket, now)
-        if node := self._choose(ticket):
-            return [*commands, self._assign(ticket, node)]
-        return [*commands, *self.arrive(ticket, now)]
+        commands += self.arrive(ticket, now)
+        ticket.arrived = arrived
+        return commands
 
     # -- nodes -------------------------------------------------------------------------------------------------------
 
     def probed(self, node: NodeState, good: bool, error: str, now: float) -> list[Command]:
-        """A probe's result; `error` says what went wrong."""
+        """A probe's result; `error` says what went wrong. One that comes after the node went to rest says nothing."""
+        if not node.probed:
+            return []
         node.last_error = "" if good else error
-        return self._serve() if node.health.observe(good) else []
+        changed = node.health.observe(good)
+        if good and node.rest == "waking":
+            self._sleepers.probed(node, now)
+        elif not changed:
+            return []
+        self.place(node, now)
+        return self._serve(now)
+
+    def observed(self, node: NodeState, good: bool, error: str, now: float) -> list[Command]:
+        """Real traffic's verdict on a node, for the passive check. The last node that works is never ejected."""
+        check = self.spec.passive_check
+        if good or check is None:
+            node.errors = 0
+            return []
+        node.errors += 1
+        if node.errors >= check.errors and node.able and self.tiers.able > 1:
+            node.errors, node.ejected, node.last_error = 0, True, error
+            self.agenda.set(("return", node), now + check.eject)
+            self.place(node, now)
+        return []
 
     def set_admin(self, name: str, state: Admin, now: float) -> list[Command]:
-        """Drain, maintain or readmit a node. A drain is reversible and bounded by the pool's `drain`."""
+        """Drain, maintain or readmit a node. A drain is reversible and bounded by the pool's `drain` (UK-13)."""
         node = self.nodes[name]
         node.admin = state
-        self.cuts.pop(node, None)
+        self.agenda.drop(("cut", node))
         if state == "drain" and node.tickets:
-            self.cuts[node] = now + self.spec.drain
-        cut = _cut(node, "maintenance") if state == "maintenance" else []
-        return [*cut, *self._serve()]
+            self.agenda.set(("cut", node), now + self.spec.drain)
+        cut: list[Command] = _cut(node, "maintenance") if state == "maintenance" else []
+        if state != "ready" and not node.tickets:
+            cut.append(Drained(node))
+        self.place(node, now)
+        return [*cut, *self._serve(now)]
+
+    def wake(self, name: str, now: float) -> list[Command]:
+        """Wake a standby node by hand."""
+        return [*self._sleepers.wake(self.nodes[name], now), *self._serve(now)]
+
+    def woke(self, node: NodeState, error: str, now: float) -> list[Command]:
+        """How a Wake went; an empty error is success."""
+        self._sleepers.woke(node, error, now)
+        return self._serve(now)
+
+    def rested(self, node: NodeState, error: str, now: float) -> list[Command]:
+        """How a Rest went; an empty error is success."""
+        self._sleepers.rested(node, error, now)
+        return self._serve(now)
 
     def configure(self, spec: Pool, now: float) -> list[Command]:
         """Take a new spec in place: nodes that stay keep their counts, nodes that go are drained."""
+        for node in self.nodes.values():
+            self.tiers.remove(node)
         if spec.algorithm != self.spec.algorithm:
-            self._pick = algorithm(spec.algorithm)
+            self.tiers = Tiers(spec.algorithm, self._random)
         before, self.spec, self.nodes = self.nodes, spec, {}
         commands: list[Command] = []
         for order, (name, wanted) in enumerate(spec.nodes.items()):
-            node = before.get(name)
-            if node is not None and node.is_still(wanted, spec):
-                del before[name]
+            known = before.get(name)
+            if known is not None and known.is_still(wanted, spec):
+                node = before.pop(name)
+                if node.rests != wanted.standby:
+                    self._sleepers.forget(node)
                 node.configure(wanted, spec)
             else:
                 node = NodeState(name, wanted, spec)
             node.order = order
             self.nodes[name] = node
-            if node.admin != "ready" and node not in self.cuts:
-                commands += self.set_admin(name, node.admin, now)
+        self.by_mark = {node.mark: node for node in self.nodes.values()}
+        self.sleepers_in_order = [node for node in self.nodes.values() if node.rests]
+        for node in self.nodes.values():
+            self.place(node, now)
+            if node.rests:
+                self._sleepers.load(node)
+            if node.admin != "ready" and ("cut", node) not in self.agenda:
+                commands += self.set_admin(node.name, node.admin, now)
         for node in before.values():
             commands += self._leave(node, now)
         self._reschedule(now)
-        return [*commands, *self._overfull(), *self._serve()]
+        self._excess = sum(max(0, len(n.tickets) - n.soft) for n in self.nodes.values() if n.soft is not None)
+        return [*commands, *self._overfull(), *self._serve(now)]
 
     def retire(self, now: float) -> list[Command]:
         """The whole pool goes: nobody new, the waiting are refused, running work has until the drain's deadline."""
-        waiting = list(self.waiting.values())
+        waiting = list(self.waiting)
         self.waiting.clear()
-        nodes, self.nodes = list(self.nodes.values()), {}
+        nodes, self.nodes, self.sleepers_in_order = list(self.nodes.values()), {}, []
         return [*(Refuse(t, "drain") for t in waiting), *(c for node in nodes for c in self._leave(node, now))]
 
     # -- time --------------------------------------------------------------------------------------------------------
@@ -128,65 +189,143 @@ class PoolState:
     @property
     def deadline(self) -> float:
         """When `expire` wants to be called next."""
-        first = next(iter(self.waiting.values()), None)
-        return min(first.deadline if first else NEVER, min(self.cuts.values(), default=NEVER))
+        first = next(iter(self.waiting)).deadline if self.waiting else NEVER
+        return min(first, self.agenda.next) if self.agenda else first
 
     def expire(self, now: float) -> list[Command]:
         """Everything whose time has come."""
         commands: list[Command] = []
-        while (first := next(iter(self.waiting.values()), None)) and first.deadline <= now:
-            del self.waiting[id(first)]
+        while self.waiting and (first := next(iter(self.waiting))).deadline <= now:
+            del self.waiting[first]
             commands.append(Refuse(first, "queue"))
-        for node in [node for node, at in self.cuts.items() if at <= now]:
-            del self.cuts[node]
-            commands += _cut(node, "drain")
-        return commands
+        for what, node in self.agenda.due(now):
+            if what == "cut":
+                commands += _cut(node, "drain")
+            elif what == "wake":
+                self._sleepers.failed(node, "it did not wake in time", now)
+            elif what == "return":
+                node.ejected = False
+                self.place(node, now)
+            elif what == "grow":
+                self._grow(node, now)
+        return [*commands, *self._serve(now)]
 
     def retry_after(self) -> int | None:
-        """Whole seconds until a refused client may find room, at the measured pace; None when nothing was measured."""
+        """Whole seconds until a refused client may find room, at the measured pace and with jitter (LB-8).
+
+        None when nothing was measured.
+        """
         if self._pace is None:
             return None
-        return min(3600, max(1, math.ceil(self._pace * (len(self.waiting) + 1))))
+        wait = self._pace * (len(self.waiting) + 1) * (1 + _JITTER * self._random())
+        return min(3600, max(1, math.ceil(wait)))
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _choose(self, ticket: Ticket) -> NodeState | None:
-        room = [node for node in self.nodes.values() if node.open]
-        fresh = [node for node in room if node not in ticket.tried] if ticket.tried else room
-        return self._pick(fresh or room) if room else None
+    def place(self, node: NodeState, now: float) -> None:
+        """Put a node where it belongs; one that comes back begins with a small share (slow start)."""
+        if self.spec.slow_start and self._started and node.eligible and not node.able:
+            self._growing[node] = 0
+            self._grow(node, now)
+        self.tiers.place(node)
 
-    def _assign(self, ticket: Ticket, node: NodeState) -> Command:
-        ticket.node = node
+    def _grow(self, node: NodeState, now: float) -> None:
+        step = self._growing[node] = self._growing.get(node, 0) + 1
+        node.share = node.weight * min(1.0, step / _STEPS)
+        if step < _STEPS:
+            self.agenda.set(("grow", node), now + self.spec.slow_start / _STEPS)
+        else:
+            del self._growing[node]
+        self.tiers.moved(node)
+
+    def _choose(self, ticket: Ticket, now: float) -> NodeState | None:
+        if ticket.wanted:
+            had = self.by_mark.get(ticket.wanted)
+            if had is not None and had.open and had not in ticket.tried:
+                return had
+        node = self.tiers.below_soft(ticket)
+        if node is None and self.sleepers_in_order:
+            node = self._sleepers.step_in(now)
+        if node is None:
+            node = self.tiers.above_soft(ticket)
+        if node is None and ticket.tried:
+            tried, ticket.tried = ticket.tried, ()
+            node, ticket.tried = self._choose(ticket, now), tried
+        return node
+
+    def _assign(self, ticket: Ticket, node: NodeState, now: float) -> Command:
+        ticket.node, ticket.assigned_at = node, now
         node.tickets.add(ticket)
         node.requests += 1
+        self.in_flight += 1
+        if node.soft is not None and len(node.tickets) > node.soft:
+            self._excess += 1
+        if node.rests:
+            self._sleepers.load(node)
+        self.tiers.moved(node)
         return Assign(ticket)
 
-    def _serve(self) -> list[Command]:
-        """Give what room there is to those who wait."""
+    def _unload(self, ticket: Ticket, node: NodeState) -> None:
+        if node.soft is not None and len(node.tickets) > node.soft and not node.leaving:
+            self._excess -= 1
+        node.tickets.discard(ticket)
+        self.in_flight -= 1
+        if node.leaving:
+            return
+        if node.rests:
+            self._sleepers.load(node)
+        self.tiers.moved(node)
+
+    def _wait(self, ticket: Ticket, now: float) -> list[Command]:
+        queue = self.spec.limits.queue
+        asleep = bool(self.sleepers_in_order) and self._sleepers.hopeful
+        hopeful = asleep or any(n.eligible or (n.state == "checking") for n in self.nodes.values())
+        if not hopeful:
+            return [Refuse(ticket, "no_node")]
+        if queue is None or len(self.waiting) >= queue.size:
+            waking = asleep and not self.tiers.able
+            return [Refuse(ticket, "waking" if waking else "overflow", self.retry_after())]
+        ticket.deadline, ticket.waited = ticket.arrived + queue.timeout, True
+        self.waiting[ticket] = None
+        return []
+
+    def _wake(self, now: float) -> list[Command]:
+        if not self.sleepers_in_order:
+            return []
+        return self._sleepers.wake_for(max(self._excess + len(self.waiting), 0 if self.tiers.able else 1), now)
+
+    def _serve(self, now: float) -> list[Command]:
+        """Give what room there is to those who wait; wake for the rest, or let rest who is not needed."""
         commands: list[Command] = []
         while self.waiting:
-            first = next(iter(self.waiting.values()))
-            node = self._choose(first)
+            first = next(iter(self.waiting))
+            node = self._choose(first, now)
             if node is None:
                 break
-            del self.waiting[id(first)]
-            commands.append(self._assign(first, node))
+            del self.waiting[first]
+            commands.append(self._assign(first, node, now))
+        if self.sleepers_in_order:
+            if self.waiting or self._excess > 0:
+                commands += self._wake(now)
+            commands += self._sleepers.settle(now)
         return commands
 
     def _leave(self, node: NodeState, now: float) -> list[Command]:
+        self._sleepers.forget(node)
+        self.tiers.remove(node)
         node.leaving = True
         if not node.tickets:
             return [Gone(node)]
-        self.cuts[node] = now + self.spec.drain
+        self.agenda.set(("cut", node), now + self.spec.drain)
         self.leaving.append(node)
         return []
 
     def _settle(self, node: NodeState) -> list[Command]:
         """A node that runs empty while it drains is done with draining."""
-        if node.tickets:
-            return []
-        self.cuts.pop(node, None)
-        if not node.leaving or node not in self.leaving:
+        self.agenda.drop(("cut", node))
+        if not node.leaving:
+            return [Drained(node)]
+        if node not in self.leaving:
             return []
         self.leaving.remove(node)
         return [Gone(node)]
@@ -194,7 +333,7 @@ class PoolState:
     def _reschedule(self, now: float) -> None:
         """A new queue timeout holds for those who wait already, counted from their arrival."""
         timeout = self.spec.limits.queue.timeout if self.spec.limits.queue else 0.0
-        for ticket in self.waiting.values():
+        for ticket in self.waiting:
             ticket.deadline = ticket.arrived + timeout
 
     def _overfull(self) -> list[Command]:
@@ -202,7 +341,7 @@ class PoolState:
         size = self.spec.limits.queue.size if self.spec.limits.queue else 0
         late: list[Command] = []
         while len(self.waiting) > size:
-            late.append(Refuse(self.waiting.popitem()[1], "overflow", self.retry_after()))
+            late.append(Refuse(self.waiting.popitem()[0], "overflow", self.retry_after()))
         return late
 
     def _measure(self, now: float) -> None:

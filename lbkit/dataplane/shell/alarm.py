@@ -4,50 +4,53 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from math import inf
+from time import monotonic
 
 
 class Alarm:
     """Calls back once its time has come, unless it was moved or cleared in the meantime."""
 
-    __slots__ = ("_callback", "_due", "_handle", "_loop")
+    __slots__ = ("_callback", "_handle", "_loop", "_rings", "due")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
         self._loop, self._callback = loop, callback
-        self._due: float | None = None
+        self.due = inf
+        self._rings = inf
         self._handle: asyncio.TimerHandle | None = None
 
     @property
     def armed(self) -> bool:
-        return self._due is not None
+        return self.due < inf
 
     def set(self, seconds: float) -> None:
-        self.at(self._loop.time() + seconds)
+        self.at(monotonic() + seconds)
 
     def at(self, due: float) -> None:
         """Ring at this time of the loop's clock."""
-        self._due = due
-        if self._handle is None:
-            self._handle = self._loop.call_at(due, self._ring)
-        elif self._handle.when() > due:
-            self._handle.cancel()
+        self.due = due
+        if due < self._rings:
+            if self._handle is not None:
+                self._handle.cancel()
+            self._rings = due
             self._handle = self._loop.call_at(due, self._ring)
 
     def clear(self) -> None:
-        self._due = None
+        self.due = inf
 
     def cancel(self) -> None:
         """Clear for good, and let go of the callback."""
-        self._due = None
+        self.due = self._rings = inf
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
 
     def _ring(self) -> None:
-        self._handle = None
-        if self._due is None:
+        self._handle, self._rings = None, inf
+        if self.due == inf:
             return
-        if self._loop.time() < self._due:
-            self._handle = self._loop.call_at(self._due, self._ring)
+        if monotonic() < self.due:
+            self.at(self.due)
             return
-        self._due = None
+        self.due = inf
         self._callback()

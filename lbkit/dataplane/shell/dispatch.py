@@ -1,28 +1,35 @@
 """The one dispatch: it carries every command of a pool's core to whom it concerns.
 
 Slots are taken and given back here and nowhere else. Commands that arise while others are carried out wait their
-turn, so an owner may call back at any time.
+turn, so a ticket may call back at any time.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import random
 from collections import deque
-from typing import Protocol
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol, cast
 
-from lbkit.dataplane.core.commands import Assign, Command, Drop, Gone, Reason, Refuse, Ticket
+from lbkit.dataplane.core.commands import Assign, Command, Drained, Drop, Gone, Reason, Refuse, Rest, Ticket, Wake
 from lbkit.dataplane.core.node import Admin, NodeState
-from lbkit.dataplane.core.pool import NEVER, PoolState
+from lbkit.dataplane.core.pool import PoolState
 from lbkit.dataplane.shell.alarm import Alarm
+from lbkit.dataplane.shell.hooks import Hooks
+from lbkit.dataplane.shell.loop import Loop
+from lbkit.dataplane.shell.metrics import PoolMetrics
 from lbkit.dataplane.shell.upstream import NodeConnections
 from lbkit.spec import Pool
+
+if TYPE_CHECKING:
+    from lbkit.dataplane.shell.tls import NodeSecurity
 
 log = logging.getLogger("lbkit.pool")
 
 
-class Owner(Protocol):
-    """Whoever holds a ticket."""
+class Bearer(Protocol):
+    """A ticket of the shell."""
 
     def assigned(self, node: NodeState) -> None: ...
     def refused(self, reason: Reason, retry_after: int | None) -> None: ...
@@ -32,84 +39,120 @@ class Owner(Protocol):
 class Dispatcher:
     """One running pool: the core's state, its timer and its connections to nodes."""
 
-    def __init__(self, name: str, spec: Pool, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, name: str, spec: Pool, loop: Loop, security: NodeSecurity | None = None) -> None:
         self.name, self.loop = name, loop
-        self.pool = PoolState(spec, loop.time())
+        self.pool = PoolState(spec, monotonic(), random.random)
+        self.spec = spec
         self.connections = NodeConnections(loop)
+        self.connections.security = security
+        self.metrics = PoolMetrics()
+        self._hooks = Hooks(self)
         self._todo: deque[Command] = deque()
         self._busy = False
         self._alarm = Alarm(loop, self._expire)
 
-    @property
-    def spec(self) -> Pool:
-        return self.pool.spec
-
     def submit(self, ticket: Ticket) -> None:
-        """New work: its owner is told when there is a node for it, or why there is none."""
-        self._do(self.pool.arrive(ticket, self.loop.time()))
+        """New work: its ticket is told when there is a node for it, or why there is none."""
+        self._do(self.pool.arrive(ticket, monotonic()))
 
     def release(self, ticket: Ticket) -> None:
         """The work is over. Harmless when repeated."""
-        self._do(self.pool.release(ticket, self.loop.time()))
+        commands = self.pool.release(ticket, monotonic())
+        if commands:
+            self._do(commands)
 
     def again(self, ticket: Ticket) -> None:
         """The node failed before anything reached it: find another."""
-        self._do(self.pool.again(ticket, self.loop.time()))
+        self.metrics.retries += 1
+        self._do(self.pool.again(ticket, monotonic()))
 
     def failed(self, node: NodeState, error: str) -> None:
-        """Real traffic met an error on this node; seen in the status, without a say in its health."""
+        """Real traffic met an error on this node; only the passive check makes it count."""
         node.failures += 1
         node.last_error = error
+        self.observed(node, False, error)
+
+    def observed(self, node: NodeState, good: bool, error: str = "") -> None:
+        """For the passive check."""
+        if self.spec.passive_check is not None:
+            self._do(self.pool.observed(node, good, error, monotonic()))
 
     def probed(self, node: NodeState, good: bool, error: str = "") -> None:
         """A probe's result."""
         before = node.health.state
-        self._do(self.pool.probed(node, good, error, self.loop.time()))
+        self._do(self.pool.probed(node, good, error, monotonic()))
         if node.health.state != before:
             log.info("node %s/%s is %s%s", self.name, node.name, node.health.state, f": {error}" if error else "")
 
     def set_admin(self, node: str, state: Admin) -> None:
         """Raises KeyError for a node that is not there."""
-        self._do(self.pool.set_admin(node, state, self.loop.time()))
         log.info("node %s/%s: admin state %s", self.name, node, state)
+        self._do(self.pool.set_admin(node, state, monotonic()))
 
-    def configure(self, spec: Pool) -> None:
-        self._do(self.pool.configure(spec, self.loop.time()))
+    def wake(self, node: str) -> None:
+        """Raises KeyError for a node that is not there."""
+        self._do(self.pool.wake(node, monotonic()))
+
+    def hook_ended(self, node: NodeState, waking: bool, error: str) -> None:
+        """How a hook went; an empty error is success."""
+        what = "wake" if waking else "rest"
+        self.metrics.hooks[what, "failed" if error else "ok"] += 1
+        log.log(
+            logging.WARNING if error else logging.INFO, "node %s/%s: %s %s", self.name, node.name, what, error or "ok"
+        )
+        told = self.pool.woke if waking else self.pool.rested
+        self._do(told(node, error, monotonic()))
+
+    def configure(self, spec: Pool, security: NodeSecurity | None = None) -> None:
+        self.spec, self.connections.security = spec, security
+        self._do(self.pool.configure(spec, monotonic()))
 
     def retire(self) -> None:
-        self._do(self.pool.retire(self.loop.time()))
+        self._do(self.pool.retire(monotonic()))
 
     def close(self) -> None:
         self._alarm.cancel()
+        self._hooks.close()
         self.connections.close()
 
     def _expire(self) -> None:
-        self._do(self.pool.expire(self.loop.time()))
+        self._do(self.pool.expire(monotonic()))
 
     def _do(self, commands: list[Command]) -> None:
-        self._todo.extend(commands)
         if self._busy:
+            self._todo.extend(commands)
             return
         self._busy = True
         try:
+            for command in commands:
+                self._carry_out(command)
             while self._todo:
                 self._carry_out(self._todo.popleft())
         finally:
             self._busy = False
-        deadline = self.pool.deadline
-        if deadline < NEVER:
+        pool = self.pool
+        if (pool.waiting or pool.agenda) and (deadline := pool.deadline) < self._alarm.due:
             self._alarm.at(deadline)
-        else:
-            self._alarm.clear()
 
     def _carry_out(self, command: Command) -> None:
-        match command:
-            case Assign(ticket):
-                if ticket.node is not None:
-                    ticket.owner.assigned(ticket.node)
-            case Refuse(ticket, reason, retry_after):
-                ticket.owner.refused(reason, retry_after)
-            case Drop(ticket, reason):
-                ticket.owner.dropped(reason)
-            case Gone(node):
-                self.connections.forget(node)
+        kind = type(command)
+        if kind is Assign or kind is Refuse or kind is Drop:
+            self._tell(cast("Assign | Refuse | Drop", command))
+        elif kind is Wake:
+            self._hooks.wake(cast(Wake, command).node)
+        elif kind is Rest:
+            self._hooks.rest(cast(Rest, command).node)
+        elif kind is Gone:
+            self.connections.forget(cast(Gone, command).node)
+        else:
+            log.info("node %s/%s has nothing in flight any more", self.name, cast(Drained, command).node.name)
+
+    def _tell(self, command: Assign | Refuse | Drop) -> None:
+        bearer = cast(Bearer, command.ticket)
+        if type(command) is Assign:
+            if command.ticket.node is not None:
+                bearer.assigned(command.ticket.node)
+        elif type(command) is Refuse:
+            bearer.refused(command.reason, command.retry_after)
+        else:
+            bearer.dropped(cast(Drop, command).reason)

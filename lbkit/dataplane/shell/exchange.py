@@ -6,127 +6,148 @@ so that a cut answer never looks whole.
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from math import inf
+from time import monotonic
+from typing import TYPE_CHECKING
 
-from lbkit.dataplane.shell.alarm import Alarm
 from lbkit.dataplane.shell.dispatch import Dispatcher
+from lbkit.dataplane.shell.stream import Stream
 from lbkit.dataplane.shell.upstream import NodeConnection
 from lbkit.dataplane.shell.work import EXPLAINED, Work
 from lbkit.dataplane.wire import answer as answers
 from lbkit.dataplane.wire import request as requests
 from lbkit.dataplane.wire.answer import Answer
-from lbkit.dataplane.wire.body import LAST_CHUNK, LengthBody, UntilCloseBody, chunk
+from lbkit.dataplane.wire.body import LAST_CHUNK, ChunkedBody, LengthBody, NoBody, UntilCloseBody, chunk
+from lbkit.dataplane.wire.codes import among
 from lbkit.dataplane.wire.errors import BadMessage
 from lbkit.dataplane.wire.request import Request
-from lbkit.spec import Listener
+
+if TYPE_CHECKING:
+    from lbkit.dataplane.shell.http import HttpSession
 
 HELD_LIMIT = 65_536
 """Octets of a body held while its request has no node; then the client is no longer read."""
 
 
-class Client(Protocol):
-    """The session of the client, as an exchange sees it."""
-
-    peer: bytes
-    request_id: bytes
-    closing: bool
-    writing_paused: bool
-
-    def write(self, data: bytes) -> None: ...
-    def pause(self, paused: bool) -> None: ...
-    def answered(self, close: bool) -> None: ...
-    def refuse(self, status: int, reason: str, detail: str, close: bool, retry_after: int | None = None) -> None: ...
-    def break_off(self, seen: bool) -> None: ...
-    def date(self) -> bytes: ...
-
-
 class Exchange(Work):
-    """Owner of one HTTP request's ticket."""
+    """The ticket of one HTTP request."""
 
-    keeps = True
+    __slots__ = (
+        "_chunked_answer", "_close", "_head", "_held", "_phase", "_total_due", "answer", "began", "bytes_in", "bytes_out",
+        "cause", "client", "first_byte_at", "request", "served_by", "status", "stream", "tunnel", "upload",
+    )  # fmt: skip
 
-    def __init__(self, client: Client, request: Request, dispatcher: Dispatcher, listener: Listener) -> None:
-        super().__init__(dispatcher)
-        self.client, self.request, self.listener = client, request, listener
+    def __init__(self, client: HttpSession, request: Request, dispatcher: Dispatcher) -> None:
+        spec = dispatcher.spec
+        wanted = requests.cookie(request, spec.sticky.cookie.encode()) if spec.sticky else b""
+        super().__init__(dispatcher, client.peer, wanted, spec.proxy_protocol is None)
+        self.client, self.request = client, request
         self.upload = request.body()
         self.answer: Answer | None = None
-        self._chunked_upload = request.length is None
-        self._chunked_answer = False
+        self.stream: Stream | None = None
+        self.tunnel = self._chunked_answer = self._close = False
         self._held: list[bytes] = []
         self._head = b""
-        self._received = 0
-        self._close = False
-        self._phase: Literal["body", "first_byte", "idle"] = "first_byte"
-        self._alarm = Alarm(dispatcher.loop, self._late)
-        self._total = Alarm(dispatcher.loop, self._overdue)
-        if dispatcher.spec.timeouts.total is not None:
-            self._total.set(dispatcher.spec.timeouts.total)
+        self._phase = ""
+        self.status = self.bytes_in = self.bytes_out = 0
+        self.cause = self.served_by = ""
+        self.began = monotonic()
+        self.first_byte_at = 0.0
+        self._total_due = inf if spec.timeouts.total is None else self.began + spec.timeouts.total
+
+    def start(self) -> None:
+        if self._total_due < inf:
+            self.client.alarm.at(self._total_due)
+        self.dispatcher.submit(self)
 
     # -- the client's side -------------------------------------------------------------------------------------------
 
     def client_data(self, data: bytes) -> None:
-        """Bytes of the request's body; what follows it stays in `upload.rest`."""
+        """Bytes of the request's body, or of a tunnel; what follows the body stays in `upload.rest`."""
+        if self.tunnel:
+            self._send(data)
+            return
+        upload = self.upload
         try:
-            payload = self.upload.feed(data)
+            payload = upload.frame(data) if isinstance(upload, ChunkedBody) else upload.feed(data)
         except BadMessage as error:
             self._bad_body(error)
             return
-        self._received += len(payload)
-        if self._chunked_upload:
-            payload = chunk(payload) + (LAST_CHUNK if self.upload.done else b"")
-        limit = self.listener.limits.body
-        if limit is not None and self._received > limit:
+        self.bytes_in += len(payload)
+        limit = self.client.listening.spec.limits.body
+        if limit is not None and self.bytes_in > limit:
             self._bad_body(BadMessage(413, f"The body is larger than {limit} octets."))
-        elif self.connection is not None:
+        elif self.stream is not None:
             self._send(payload)
         elif payload:
             self._held.append(payload)
-            if sum(map(len, self._held)) > HELD_LIMIT:
+            if self.bytes_in > HELD_LIMIT:
                 self.client.pause(True)
 
     def client_left(self) -> None:
         """Nobody waits for the answer any more: the node's connection closes and the slot is free at once (LB-9)."""
-        self.end()
+        if not self.over:
+            self.cause = "cancelled"
+            self.dispatcher.metrics.cancelled += 1
+            self.end()
 
     def client_paused(self, paused: bool) -> None:
         """The client does not take what was written: stop reading from the node."""
-        if self.connection is None:
+        if self.stream is None:
             return
         if paused:
-            self.connection.transport.pause_reading()
+            self.stream.pause_reading()
         else:
-            self.connection.transport.resume_reading()
+            self.stream.resume_reading()
 
     # -- the node's side ---------------------------------------------------------------------------------------------
 
-    def connected(self, connection: NodeConnection) -> None:
-        connection.user = self
-        fallback = f"{connection.node.address}:{connection.node.port}".encode()
-        head = requests.head_for_node(self.request, self.client.peer, b"http", self.client.request_id, fallback)
-        held, self._held = b"".join(self._held), []
-        if self.request.expects_continue and not self.upload.done and not held:
-            self.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if self.client.writing_paused:
-            connection.transport.pause_reading()
-        self._send(head + held)
-        self.client.pause(False)
+    def connecting(self, seconds: float) -> None:
+        self._phase = "connect"
+        self._alarm_in(seconds)
+
+    def opened(self, connection: NodeConnection) -> None:
+        node, client, request = connection.node, self.client, self.request
+        stream = self.stream = connection.stream
+        assert stream is not None
+        stream.receive = self.node_data
+        host = request.host or b"%b:%d" % (node.address.encode(), node.port)
+        head = requests.head_for_node(
+            request, client.forwarded(request), client.request_id, host, client.trace(request)
+        )  # fmt: skip
+        if self.dispatcher.spec.proxy_protocol is not None:
+            head = client.proxy_header(self.dispatcher.spec.proxy_protocol) + head
+        if self._held:
+            head += b"".join(self._held)
+            self._held = []
+        elif request.expects_continue and not self.upload.done:
+            client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if client.stream.full:
+            stream.pause_reading()
+        self._send(head)
+        if not self.upload.done:
+            client.pause(stream.full)
 
     def node_data(self, data: bytes) -> None:
         try:
             if self.answer is None:
-                self._answer_head(self._head + data)
+                self._answer_head(self._head + data if self._head else data)
             else:
-                self._pass_on(b"", self.answer, data)
+                self._pass_on(data)
         except BadMessage as error:
             self._node_erred(f"the node sent no proper HTTP: {error.reason}")
 
+    def node_eof(self) -> bool:
+        return False
+
     def node_lost(self, clean: bool, error: str) -> None:
-        reader = self.answer.body if self.answer else None
-        if clean and isinstance(reader, UntilCloseBody):
-            reader.done = True
-            self._finish(LAST_CHUNK if self._chunked_answer else b"")
-        elif self.answer is None and not self._head and self._repeatable():
-            self.connection = None
+        answer = self.answer
+        if answer is not None and clean and (self.tunnel or isinstance(answer.body, UntilCloseBody)):
+            if self._chunked_answer:
+                self.client.write(LAST_CHUNK)
+            self._finish(reusable=False)
+        elif answer is None and not self._head and self._repeatable():
+            self.connection = self.stream = None
             if not self.another(error):
                 self.failed("died")
         else:
@@ -142,37 +163,57 @@ class Exchange(Work):
     def failed(self, reason: str, retry_after: int | None = None) -> None:
         if self.over:
             return
+        self.cause = reason
         if self.answer is not None:
+            body = self.answer.body
             self.end()
-            self.client.break_off(seen=self._chunked_answer or isinstance(self.answer.body, LengthBody))
+            self.client.break_off(seen=not self.tunnel and not isinstance(body, UntilCloseBody))
             return
         codes = self.dispatcher.spec.codes
         status = {
-            "overflow": codes.overflow, "no_node": codes.overflow, "queue": codes.queue, "refused": codes.refused,
-            "connect": codes.connect, "first_byte": codes.first_byte, "total": codes.first_byte,
+            "overflow": codes.overflow, "no_node": codes.overflow, "waking": codes.overflow, "exhausted": codes.overflow,
+            "queue": codes.queue, "refused": codes.refused, "connect": codes.connect, "first_byte": codes.first_byte,
+            "total": codes.first_byte, "idle": codes.first_byte,
         }.get(reason, codes.died)  # fmt: skip
         self._refuse(status, reason, EXPLAINED[reason], retry_after)
 
     def end(self, keep_alive: float = 0) -> None:
-        self._alarm.cancel()
-        self._total.cancel()
+        if self.over:
+            return
+        self.stream = None
+        if self.node is not None:
+            self.served_by = self.node.name
         super().end(keep_alive)
+        self.client.ended(self)
 
-    def _finish(self, last: bytes) -> None:
-        answer = self.answer
-        assert answer is not None
-        if last:
-            self.client.write(last)
-        clean = answer.keep_alive and self.upload.done and not answer.body.rest
-        self.end(self.dispatcher.spec.timeouts.keep_alive if clean else 0)
+    def late(self) -> None:
+        """The alarm rang."""
+        if monotonic() >= self._total_due:
+            self.failed("total")
+        elif self._phase == "connect":
+            self.connect_late()
+        elif self._phase == "body":
+            self._refuse(408, "request_timeout", "The request's body stopped arriving.")
+        elif self._phase:
+            self.failed(self._phase)
+
+    def _finish(self, reusable: bool) -> None:
+        timeouts = self.dispatcher.spec.timeouts
+        node = self.node
+        self.end(timeouts.keep_alive if reusable else 0)
+        if node is not None and (check := self.dispatcher.spec.passive_check) is not None:
+            bad = check.codes is not None and among(self.status, check.codes)
+            self.dispatcher.observed(node, not bad, f"status {self.status}")
         self.client.answered(self._close)
 
     def _refuse(
         self, status: int, reason: str, detail: str, retry_after: int | None = None, close: bool = False
     ) -> None:
         close = close or not self.upload.done or not self.request.keep_alive
+        self.status, self.cause = status, reason
+        self.dispatcher.metrics.refusals[reason] += 1
         self.end()
-        self.client.refuse(status, reason, detail, close, retry_after)
+        self.client.refuse(status, reason, detail, close, retry_after, head=self.request.method == b"HEAD")
 
     def _bad_body(self, error: BadMessage) -> None:
         if self.answer is not None:
@@ -181,75 +222,124 @@ class Exchange(Work):
             self._refuse(error.status, "bad_request", error.reason, close=True)
 
     def _node_erred(self, error: str) -> None:
-        if self.ticket.node is not None:
-            self.dispatcher.failed(self.ticket.node, error)
+        if self.node is not None:
+            self.dispatcher.failed(self.node, error)
         self.failed("died")
 
     # -- the answer --------------------------------------------------------------------------------------------------
 
     def _answer_head(self, data: bytes) -> None:
+        request, client = self.request, self.client
         while length := answers.find_head(data):
-            answer = answers.parse(data[:length], self.request.method)
-            data = data[length:]
-            if not answer.interim:
+            answer = answers.parse(data, request.method, length, request.websocket)
+            if answer.status >= 200 or answer.status == 101:
                 self._head = b""
-                self._begin(answer, data)
+                self._begin(answer, data, length)
                 return
-            if answer.status != 100 and self.request.version == 1:
-                self.client.write(
-                    answers.head_for_client(
-                        answer, chunked=False, close=False, old_client=False, date=self.client.date()
-                    )
+            if answer.status != 100 and request.version == 1:
+                client.write(
+                    answers.head_for_client(answer, chunked=False, close=False, old_client=False, date=client.date())
                 )
+            data = data[length:]
         self._head = data
 
-    def _begin(self, answer: Answer, data: bytes) -> None:
-        old = self.request.version == 0
-        unbounded = not isinstance(answer.body, LengthBody)
-        self._chunked_answer = unbounded and not old
-        self._close = self.client.closing or not self.request.keep_alive or not self.upload.done or (unbounded and old)
-        head = answers.head_for_client(
-            answer, chunked=self._chunked_answer, close=self._close, old_client=old, date=self.client.date()
-        )
-        self.answer = answer
-        self._pass_on(head, answer, data)
-
-    def _pass_on(self, head: bytes, answer: Answer, data: bytes) -> None:
-        payload = answer.body.feed(data) if not answer.body.done else b""
-        if self._chunked_answer:
-            payload = chunk(payload) + (LAST_CHUNK if answer.body.done else b"")
-        if head or payload:
-            self.client.write(head + payload)
-        if answer.body.done:
-            self._finish(b"")
+    def _begin(self, answer: Answer, data: bytes, length: int) -> None:
+        request, client = self.request, self.client
+        self.answer, self.status = answer, answer.status
+        self.first_byte_at = monotonic()
+        body = answer.body
+        bounded = type(body) is LengthBody or type(body) is NoBody
+        old = request.version == 0
+        self.tunnel = answer.status == 101
+        self._chunked_answer = not bounded and not old
+        self._close = client.closing or not request.keep_alive or not self.upload.done or (not bounded and old)
+        extra = self._cookie() if self.dispatcher.spec.sticky else b""
+        if answer.plain and answer.version == 1 and bounded and not self._close and not old and not extra:
+            if isinstance(body, LengthBody) and len(data) - length == body.left:
+                body.done = True
+                self._write(data)
+                self._finish(answer.keep_alive and self.upload.done)
+                return
+            head = data[:length]
         else:
+            head = answers.head_for_client(
+                answer, chunked=self._chunked_answer, close=self._close, old_client=old, date=client.date(), extra=extra
+            )
+        if self.tunnel:
+            self._switch(head, data[length:])
+        else:
+            self._pass_on(data[length:], head)
+
+    def _pass_on(self, data: bytes, head: bytes = b"") -> None:
+        answer = self.answer
+        assert answer is not None
+        body = answer.body
+        if self.tunnel:
+            self._write(data)
+        elif type(body) is ChunkedBody:
+            self._write(head + (body.frame(data) if self._chunked_answer else body.feed(data)))
+        elif body.done:
+            self._write(head)
+            if data:
+                answer.keep_alive = False  # more than was announced: never another answer (RFC 9112 section 6.3)
+        else:
+            payload = body.feed(data)
+            self._write(head + (chunk(payload) if self._chunked_answer else payload))
+        if body.done and not self.tunnel:
+            self._finish(answer.keep_alive and self.upload.done and not body.rest)
+        elif not self.over:
             self._expect("idle")
+
+    def _write(self, data: bytes) -> None:
+        if data:
+            self.bytes_out += len(data)
+            self.client.stream.write(data)
+
+    def _switch(self, head: bytes, early: bytes) -> None:
+        """The node agreed to speak another protocol: from here on bytes pass both ways as they are."""
+        self._close = True
+        self._write(head + early)
+        self._expect("idle")
+        self.client.tunnel_begun()
+
+    def _cookie(self) -> bytes:
+        sticky, node = self.dispatcher.spec.sticky, self.node
+        if sticky is None or node is None or node.mark == self.wanted:
+            return b""
+        age = b"; Max-Age=%d" % sticky.ttl if sticky.ttl is not None else b""
+        secure = b"; Secure" if self.client.scheme == b"https" else b""
+        return b"Set-Cookie: %b=%b; Path=/; HttpOnly; SameSite=Lax%b%b\r\n" % (
+            sticky.cookie.encode(), node.mark, age, secure,
+        )  # fmt: skip
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
     def _send(self, data: bytes) -> None:
-        assert self.connection is not None
-        self.connection.transport.write(data)
+        stream = self.stream
+        if stream is None:
+            return
+        stream.write(data)
         if self.answer is None:
-            self._expect(self._sending_phase())
+            self._expect("first_byte" if self.upload.done else "body")
+        elif self.tunnel:
+            self._expect("idle")
 
-    def _sending_phase(self) -> Literal["body", "first_byte"]:
-        return "first_byte" if self.upload.done else "body"
+    def _sending_phase(self) -> str:
+        return "idle" if self.answer is not None else "first_byte" if self.upload.done else "body"
 
-    def _expect(self, phase: Literal["body", "first_byte", "idle"]) -> None:
+    def _expect(self, phase: str) -> None:
         self._phase = phase
         timeouts = self.dispatcher.spec.timeouts
-        seconds = {"first_byte": timeouts.first_byte, "idle": timeouts.idle, "body": self.listener.timeouts.body}
-        self._alarm.set(seconds[phase])
-
-    def _late(self) -> None:
-        if self._phase == "body" and self.answer is None:
-            self._refuse(408, "request_timeout", "The request's body stopped arriving.")
+        if phase == "first_byte":
+            self._alarm_in(timeouts.first_byte)
+        elif phase == "idle":
+            self._alarm_in(timeouts.idle)
         else:
-            self.failed("first_byte")
+            self._alarm_in(self.client.listening.spec.timeouts.body)
 
-    def _overdue(self) -> None:
-        self.failed("total")
+    def _alarm_in(self, seconds: float) -> None:
+        due = monotonic() + seconds
+        self.client.alarm.at(due if due < self._total_due else self._total_due)
 
     def _repeatable(self) -> bool:
         return self.request.method in requests.IDEMPOTENT and not self.request.has_body

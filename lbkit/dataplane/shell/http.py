@@ -2,116 +2,147 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import socket
 from email.utils import formatdate
 from itertools import count
-from typing import TYPE_CHECKING, cast
+from time import monotonic
+from typing import TYPE_CHECKING
 
 from lbkit.dataplane.shell.alarm import Alarm
 from lbkit.dataplane.shell.exchange import Exchange
-from lbkit.dataplane.shell.upstream import reset
+from lbkit.dataplane.shell.loop import Loop
+from lbkit.dataplane.shell.stream import Stream
 from lbkit.dataplane.wire import answer as answers
+from lbkit.dataplane.wire import proxy
 from lbkit.dataplane.wire import request as requests
+from lbkit.dataplane.wire.body import NoBody
 from lbkit.dataplane.wire.errors import BadMessage
+from lbkit.dataplane.wire.request import Request
+from lbkit.spec import Route
 
 if TYPE_CHECKING:
     from lbkit.dataplane.shell.listening import Listening
 
 _LINGER = 2.0
-_RUN = os.urandom(6).hex()
+_RUN = os.urandom(8).hex().encode()
+_ID = _RUN[:12] + b"-%x"
+_TRACE = b"00-" + _RUN + b"%016x-%016x-01"
 _NUMBERS = count(1)
 _date = (0, b"")
 
 
-class HttpSession(asyncio.Protocol):
-    """One connection of a client."""
+class HttpSession:
+    """One connection of a client. The listening gives it its stream, then calls `begin`."""
 
-    def __init__(self, listening: Listening, loop: asyncio.AbstractEventLoop) -> None:
-        self.listening, self._loop = listening, loop
+    __slots__ = (
+        "_advancing", "_buffer", "_exchange", "_lingering", "_number", "alarm", "closing", "listening", "peer",
+        "peer_port", "request_id", "scheme", "stream",
+    )  # fmt: skip
+
+    def __init__(self, listening: Listening, loop: Loop) -> None:
+        self.listening = listening
         self.peer = self.request_id = b""
+        self.peer_port = 0
+        self.scheme = b"http"
+        self.stream: Stream
         self.closing = False
-        self.writing_paused = False
-        self._transport = cast(asyncio.Transport, None)
+        self._number = 0
         self._buffer = b""
         self._exchange: Exchange | None = None
         self._advancing = self._lingering = False
-        self._alarm = Alarm(loop, self._late)
+        self.alarm = Alarm(loop, self._late)
 
-    # -- from the transport ------------------------------------------------------------------------------------------
+    # -- from the stream ---------------------------------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.peer = transport.get_extra_info("peername")[0].encode()
-        self.listening.sessions.add(self)
+    def begin(self, peer: proxy.Address, secure: bool) -> None:
+        """The connection stands; `peer` is the client's address and port."""
+        self.peer, self.peer_port = peer[0].encode(), peer[1]
+        self.scheme = b"https" if secure else b"http"
         timeouts = self.listening.spec.timeouts
-        self._alarm.set(timeouts.keep_alive or timeouts.header)
+        self.alarm.set(timeouts.keep_alive or timeouts.header)
 
-    def data_received(self, data: bytes) -> None:
-        if self._lingering:
-            return
+    def received(self, data: bytes) -> None:
         exchange = self._exchange
-        if exchange is not None and not exchange.upload.done:
+        if exchange is None:
+            if self._lingering:
+                return
+            if self._buffer:
+                data = self._buffer + data
+            else:
+                self.alarm.set(self.listening.spec.timeouts.header)
+            self._buffer = data
+            self._advance()
+        elif exchange.tunnel:
+            exchange.client_data(data)
+        elif not exchange.upload.done:
             exchange.client_data(data)
             if exchange.upload.done:
                 self._buffer = exchange.upload.rest
-            return
-        if not self._buffer and exchange is None:
-            self._alarm.set(self.listening.spec.timeouts.header)
-        self._buffer = self._buffer + data if self._buffer else data
-        if exchange is None:
-            self._advance()
-        elif len(self._buffer) > self.listening.spec.limits.headers:
-            self._transport.pause_reading()
+        else:
+            self._buffer += data
+            if len(self._buffer) > self.listening.spec.limits.headers:
+                self.stream.pause_reading()
 
     def eof_received(self) -> bool:
         """A client that closed its side is taken to have left, as nginx does: clients that cancel send just this."""
         return False
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._alarm.cancel()
+    def connection_lost(self, error: Exception | None) -> None:
+        self.alarm.cancel()
         self.listening.left(self)
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.client_left()
 
     def pause_writing(self) -> None:
-        self.writing_paused = True
-        if self._exchange:
+        if self._exchange is not None:
             self._exchange.client_paused(True)
 
     def resume_writing(self) -> None:
-        self.writing_paused = False
-        if self._exchange:
+        if self._exchange is not None:
             self._exchange.client_paused(False)
 
     # -- from the exchange -------------------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
-        self._transport.write(data)
+        self.stream.write(data)
 
     def pause(self, paused: bool) -> None:
         if paused:
-            self._transport.pause_reading()
+            self.stream.pause_reading()
         else:
-            self._transport.resume_reading()
+            self.stream.resume_reading()
+
+    def secured(self) -> None:
+        """The TLS handshake is done."""
+
+    def insecure(self, error: str) -> None:
+        """It failed; `connection_lost` follows."""
+        self.listening.metrics.bad[0] += 1
+
+    def ended(self, exchange: Exchange) -> None:
+        """The exchange gave its slot back."""
+        self.listening.record(self, exchange)
 
     def answered(self, close: bool) -> None:
         """The answer is complete."""
         self._exchange = None
         if close or self.closing:
             self._close()
-        else:
-            self._transport.resume_reading()
+            return
+        self.stream.resume_reading()
+        if self._buffer:
+            self.alarm.clear()
             self._advance()
+        elif not self._advancing:
+            self._wait()
 
-    def refuse(self, status: int, reason: str, detail: str, close: bool, retry_after: int | None = None) -> None:
+    def refuse(
+        self, status: int, reason: str, detail: str, close: bool, retry_after: int | None = None, head: bool = False
+    ) -> None:
         """Answer with an error of our own."""
         close = close or self.closing
-        head = self._exchange is not None and self._exchange.request.method == b"HEAD"
-        self.write(
+        self.stream.write(
             answers.own(
                 status, reason, detail, request_id=self.request_id, date=self.date(), close=close,
                 retry_after=retry_after, head=head,
@@ -125,11 +156,29 @@ class HttpSession(asyncio.Protocol):
         if seen:
             self._close()
         else:
-            reset(self._transport)
+            self.stream.reset()
+
+    def tunnel_begun(self) -> None:
+        """Bytes that came early belong to the other protocol."""
+        early, self._buffer = self._buffer, b""
+        if early and self._exchange is not None:
+            self._exchange.client_data(early)
+
+    def forwarded(self, request: Request) -> bytes:
+        """The X-Forwarded-* lines for a node."""
+        trusted = self.listening.trusts(self.peer)
+        return requests.forwarded(request, self.peer, self.scheme, trusted)
+
+    def trace(self, request: Request) -> bytes:
+        return requests.traceparent(request, _TRACE % (self._number, self._number))
+
+    def proxy_header(self, version: str) -> bytes:
+        """The PROXY protocol header that tells a node about this connection."""
+        return proxy.write(version, (self.peer.decode(), self.peer_port), self.stream.sock.getsockname()[:2])
 
     def date(self) -> bytes:
         global _date
-        now = int(self._loop.time())
+        now = int(monotonic())
         if _date[0] != now:
             _date = (now, formatdate(usegmt=True).encode())
         return _date[1]
@@ -144,7 +193,7 @@ class HttpSession(asyncio.Protocol):
 
     def cut(self) -> None:
         """Close at once."""
-        reset(self._transport)
+        self.stream.reset()
 
     @property
     def busy(self) -> bool:
@@ -162,59 +211,95 @@ class HttpSession(asyncio.Protocol):
                 pass
         finally:
             self._advancing = False
-        if self._exchange is None and not self._lingering and not self._transport.is_closing():
+        if self._exchange is None and not self._lingering and not self.stream.closing:
             self._wait()
 
     def _wait(self) -> None:
         timeouts = self.listening.spec.timeouts
         if not self._buffer:
-            self._alarm.set(timeouts.keep_alive or timeouts.header)
-        elif not self._alarm.armed:
-            self._alarm.set(timeouts.header)  # the head began while the request before it was served
+            self.alarm.set(timeouts.keep_alive or timeouts.header)
+        elif not self.alarm.armed:
+            self.alarm.set(timeouts.header)  # the head began while the request before it was served
 
     def _next(self) -> bool:
         """Begin the next request; False while its head is not complete."""
-        listener = self.listening.spec
-        self.request_id = b"%s-%x" % (_RUN.encode(), next(_NUMBERS))
+        listening, data = self.listening, self._buffer
+        self._number = next(_NUMBERS)
+        self.request_id = _ID % self._number
         try:
-            if self._buffer.startswith(b"\r\n"):  # RFC 9112 section 2.2: one empty line before a request is ignored
-                self._buffer = self._buffer[2:]
-            length = requests.find_head(self._buffer, listener.limits)
+            if data[:2] == b"\r\n":  # RFC 9112 section 2.2: one empty line before a request is ignored
+                data = self._buffer = data[2:]
+            length = requests.find_head(data, listening.spec.limits)
             if not length:
                 return False
-            request = requests.parse(self._buffer[:length], listener.limits)
+            request = requests.parse(data, listening.spec.limits, length)
         except BadMessage as error:
             self._buffer = b""
+            listening.metrics.bad[error.status] += 1
             self.refuse(error.status, "bad_request", error.reason, close=True)
             return False
-        rest, self._buffer = self._buffer[length:], b""
-        self._alarm.clear()
-        self.request_id = requests.request_id(request, self.request_id)
-        self.closing = self.closing or listener.timeouts.keep_alive == 0
-        dispatcher = self.listening.pool()
-        exchange = self._exchange = Exchange(self, request, dispatcher, listener)
-        if rest and not exchange.upload.done:
-            exchange.client_data(rest)
-            rest = exchange.upload.rest
-        self._buffer = rest
+        self.alarm.clear()
+        self._buffer = b""
+        if b"x-request-id" in request.found:
+            self.request_id = requests.request_id(request, self.request_id)
+        if listening.spec.timeouts.keep_alive == 0:
+            self.closing = True
+        target = listening.target(request)
+        if isinstance(target, (Route, int)) or request.ends_here:
+            self._answer_here(target, request, data[length:])
+            return True
+        exchange = self._exchange = Exchange(self, request, target)
+        if len(data) > length:
+            self._feed(exchange, data[length:])
         if not exchange.over:
             exchange.start()
         return True
 
+    def _feed(self, exchange: Exchange, data: bytes) -> None:
+        if isinstance(exchange.upload, NoBody):
+            self._buffer = data
+            return
+        exchange.client_data(data)
+        if exchange.upload.done:
+            self._buffer = exchange.upload.rest
+
+    def _answer_here(self, target: object, request: Request, rest: bytes) -> None:
+        """A redirect, a fixed answer, or none at all: no node is asked."""
+        close = self.closing or not request.keep_alive or request.has_body
+        head = request.method == b"HEAD"
+        if request.ends_here:
+            status, data = 204, answers.fixed(204, b"", b"", date=self.date(), close=close, extra=answers.ALLOW)
+        elif isinstance(target, Route):
+            status, data = answers.for_route(
+                target, request, self.scheme, self.listening.spec.port, self.date(), close, head
+            )
+        else:
+            status, data = 404, answers.own(
+                404, "no_route", "No route fits this request.", request_id=self.request_id, date=self.date(), close=close,
+                head=head,
+            )  # fmt: skip
+        self.listening.metrics.routed[status] += 1
+        self._buffer = rest
+        self.stream.write(data)
+        if close:
+            self._close()
+
     def _late(self) -> None:
-        if self._lingering or not self._buffer:
-            self._transport.close()
+        if self._exchange is not None:
+            self._exchange.late()
+        elif self._lingering or not self._buffer:
+            self.stream.close()
         else:
             self._buffer = b""
+            self.listening.metrics.bad[408] += 1
             self.refuse(408, "request_timeout", "The request's head stopped arriving.", close=True)
 
     def _close(self) -> None:
         """In stages (RFC 9112 section 9.6): say that nothing more comes, read on for a moment, close."""
-        if self._transport.is_closing() or self._lingering:
+        if self.stream.closing or self._lingering:
             return
         self._lingering = True
         self._buffer = b""
-        self._transport.resume_reading()
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
-        self._alarm.set(_LINGER)
+        self.stream.resume_reading()
+        self.stream.write_eof()
+        self.alarm.set(_LINGER)

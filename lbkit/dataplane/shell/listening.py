@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
+import ipaddress
 import logging
 import socket
 from collections.abc import Callable
+from time import monotonic
+from typing import TYPE_CHECKING
 
+from lbkit.dataplane.core.routes import Routes
 from lbkit.dataplane.shell.dispatch import Dispatcher
 from lbkit.dataplane.shell.http import HttpSession
+from lbkit.dataplane.shell.loop import READ, Loop
+from lbkit.dataplane.shell.metrics import ListenerMetrics
+from lbkit.dataplane.shell.ports import bind
+from lbkit.dataplane.shell.preamble import Preamble
+from lbkit.dataplane.shell.stream import Stream
 from lbkit.dataplane.shell.tcp import TcpSession
-from lbkit.errors import OperationError, Problem
-from lbkit.spec import Listener
+from lbkit.dataplane.shell.tls import Certificates, TlsStream
+from lbkit.dataplane.wire import proxy
+from lbkit.dataplane.wire.request import Request
+from lbkit.spec import Listener, Route
+
+if TYPE_CHECKING:
+    from lbkit.dataplane.shell.exchange import Exchange
+    from lbkit.dataplane.shell.journal import Journal
 
 Session = HttpSession | TcpSession
 log = logging.getLogger("lbkit.listener")
 _BATCH = 64
-_BACKLOG = 1024
 _RETRY = 0.2
 
 
@@ -25,149 +38,222 @@ class Listening:
     """One listener of the spec, bound."""
 
     def __init__(
-        self, name: str, spec: Listener, find: Callable[[str], Dispatcher], loop: asyncio.AbstractEventLoop
-    ) -> None:
-        self.name, self.spec, self._find, self._loop = name, spec, find, loop
+        self, name: str, spec: Listener, find: Callable[[str], Dispatcher], loop: Loop, certificates: Certificates | None = None,
+        journal: Journal | None = None,
+    ) -> None:  # fmt: skip
+        self.name, self._find, self._loop, self._journal = name, find, loop, journal
+        self.metrics = ListenerMetrics()
         self.sessions: set[Session] = set()
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._waiting: set[Preamble] = set()
         self._accepting = False
-        self._sockets = bind(name, spec)
+        self._acceptors = [_Acceptor(self, sock) for sock in bind(name, spec)]
+        self._set(spec, certificates)
 
-    def pool(self) -> Dispatcher:
-        """Where a new request goes, by the configuration of this moment."""
-        assert self.spec.pool is not None
-        return self._find(self.spec.pool)
+    def target(self, request: Request) -> Dispatcher | Route | int:
+        """Where a request goes, by the configuration of this moment; a status when nowhere."""
+        spec = self.spec
+        if self._has_routes:
+            route = self._routes.find(request.host, request.target, request.method, request.value)
+            if route is not None:
+                return route if route.pool is None else self._find(route.pool)
+        if spec.pool is not None:
+            return self._find(spec.pool)
+        return self._everything if self._everything is not None else 404
 
-    def configure(self, spec: Listener) -> None:
+    def configure(self, spec: Listener, certificates: Certificates | None) -> None:
         """New settings hold for the next request; the port and address are the same."""
-        self.spec = spec
+        self._set(spec, certificates)
         self._accept_or_wait()
+
+    def trusts(self, peer: bytes) -> bool:
+        """Whether this peer's X-Forwarded-* lines are believed."""
+        return bool(self._trusted) and _within(peer.decode(), self._trusted)
 
     def unbind(self) -> None:
         """Let go of the port; those connected stay."""
         self._stop()
-        for sock in self._sockets:
-            sock.close()
-        self._sockets = []
+        for acceptor in self._acceptors:
+            acceptor.sock.close()
+        self._acceptors = []
 
     def rebind(self) -> None:
         """Take the port again."""
-        self._sockets = bind(self.name, self.spec)
+        self._acceptors = [_Acceptor(self, sock) for sock in bind(self.name, self.spec)]
         self._accept_or_wait()
 
     def close(self) -> None:
         """No new clients; those connected are answered and go."""
+        for acceptor in self._acceptors:
+            acceptor.ready(READ)  # who is connected already is served
         self.unbind()
         for session in list(self.sessions):
             session.drain()
 
     def cut(self) -> None:
         """End every connection at once."""
+        for preamble in list(self._waiting):
+            preamble.cut()
         for session in list(self.sessions):
             session.cut()
 
     def left(self, session: Session) -> None:
         self.sessions.discard(session)
-        if not self._accepting and self._sockets:
+        if not self._accepting and self._acceptors:
             self._accept_or_wait()
 
-    # -- inside ------------------------------------------------------------------------------------------------------
+    def record(self, session: HttpSession, exchange: Exchange) -> None:
+        """Count and write down one request that ended."""
+        now = monotonic()
+        metrics = exchange.dispatcher.metrics
+        began = exchange.began
+        metrics.answers[exchange.status] += 1
+        metrics.bytes_in += exchange.bytes_in
+        metrics.bytes_out += exchange.bytes_out
+        metrics.duration.observe(now - began)
+        if exchange.first_byte_at:
+            metrics.first_byte.observe(exchange.first_byte_at - began)
+        metrics.wait.observe((exchange.assigned_at or now) - began if exchange.waited else 0.0)
+        if self._journal is not None:
+            self._journal.request(session, exchange, began, now)
 
-    def _accept_or_wait(self) -> None:
-        room = len(self.sessions) + len(self._tasks) < self.spec.limits.connections
-        if room and not self._accepting and self._sockets:
-            self._accepting = True
-            for sock in self._sockets:
-                self._loop.add_reader(sock, self._accept, sock)
-        elif not room:
-            self._stop()
+    @property
+    def connections(self) -> int:
+        """Open client connections."""
+        return len(self.sessions) + len(self._waiting)
 
-    def _stop(self) -> None:
-        self._accepting = False
-        for sock in self._sockets:
-            self._loop.remove_reader(sock)
+    # -- accepting ---------------------------------------------------------------------------------------------------
 
-    def _accept(self, listening: socket.socket) -> None:
-        for _ in range(_BATCH):
-            try:
-                client, _ = listening.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                self._out_of_descriptors(error)
-                return
-            client.setblocking(False)
-            task: asyncio.Task[object] = self._loop.create_task(
-                self._loop.connect_accepted_socket(self._session, client)
-            )
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-            self._accept_or_wait()
-            if not self._accepting:
-                return
+    def accepted(self, sock: socket.socket, peer: proxy.Address) -> None:
+        """A client connected."""
+        spec = self.spec
+        self.metrics.accepted += 1
+        denied = self._proxies and not _within(peer[0], self._proxies)
+        denied = denied or (not self._proxies and self._allowed and not _within(peer[0], self._allowed))
+        if denied:
+            self._deny(sock)
+        elif self._proxies or spec.protocol == "tls":
+            preamble: Preamble
 
-    def _out_of_descriptors(self, error: OSError) -> None:
+            def done(sock: socket.socket, client: proxy.Address | None, name: str) -> None:
+                self._waiting.discard(preamble)
+                client = client or peer
+                if self._proxies and self._allowed and not _within(client[0], self._allowed):
+                    self._deny(sock)
+                else:
+                    self._begin(sock, client, name)
+
+            def failed(sock: socket.socket, reason: str) -> None:
+                self._waiting.discard(preamble)
+                self._deny(sock)
+
+            preamble = Preamble(
+                self._loop, sock, proxied=bool(self._proxies), named=spec.protocol == "tls",
+                seconds=spec.timeouts.header, done=done, failed=failed,
+            )  # fmt: skip
+            self._waiting.add(preamble)
+        else:
+            self._begin(sock, peer, "")
+
+    def room(self) -> bool:
+        """Whether one more client may come; else accepting stops until one leaves."""
+        if len(self.sessions) + len(self._waiting) < self.spec.limits.connections:
+            return True
+        self._stop()
+        return False
+
+    def out_of_descriptors(self, error: OSError) -> None:
         if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
             raise error
         log.error("listener %s: can't accept for now: %s", self.name, error.strerror)
         self._stop()
         self._loop.call_later(_RETRY, self._accept_or_wait)
 
-    def _session(self) -> Session:
-        kind: type[Session] = TcpSession if self.spec.protocol == "tcp" else HttpSession
-        return kind(self, self._loop)
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _set(self, spec: Listener, certificates: Certificates | None) -> None:
+        self.spec, self.certificates = spec, certificates
+        self._routes, self._has_routes = Routes(spec.routes), bool(spec.routes)
+        self._everything = Route.model_construct(redirect=spec.redirect) if spec.redirect else None
+        self._allowed, self._proxies = _networks(spec.allow), _networks(spec.proxy_protocol)
+        self._trusted = _networks(spec.trust_forwarded)
+
+    def _begin(self, sock: socket.socket, peer: proxy.Address, name: str) -> None:
+        if self.spec.protocol in ("tcp", "tls"):
+            pool = self._pool_for(name)
+            if pool is None:
+                self._deny(sock)
+            else:
+                self._begin_tcp(sock, peer, self._find(pool))
+            return
+        session = HttpSession(self, self._loop)
+        secure = self.certificates is not None
+        if self.certificates is not None:
+            wrapped = self.certificates.context.wrap_socket(
+                sock, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=True
+            )
+            session.stream = TlsStream(self._loop, wrapped, session, session.received)
+        else:
+            session.stream = Stream(self._loop, sock, session, session.received)
+        self.sessions.add(session)
+        session.begin(peer, secure)
+        session.stream.start(notice_leaving=True)
+
+    def _begin_tcp(self, sock: socket.socket, peer: proxy.Address, dispatcher: Dispatcher) -> None:
+        session = TcpSession(self, self._loop)
+        session.stream = Stream(self._loop, sock, session, session.received)
+        self.sessions.add(session)
+        session.stream.start()
+        session.begin(peer, sock.getsockname()[:2], dispatcher)
+
+    def _pool_for(self, name: str) -> str | None:
+        route = self._routes.by_name(name) if self._has_routes and name else None
+        return route.pool if route is not None else self.spec.pool
+
+    def _deny(self, sock: socket.socket) -> None:
+        self.metrics.denied += 1
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+        self._loop.call_soon(sock.close)
+
+    def _accept_or_wait(self) -> None:
+        if self.room() and not self._accepting and self._acceptors:
+            self._accepting = True
+            for acceptor in self._acceptors:
+                self._loop.poller.watch(acceptor.sock.fileno(), acceptor, READ)
+
+    def _stop(self) -> None:
+        self._accepting = False
+        for acceptor in self._acceptors:
+            self._loop.poller.forget(acceptor.sock.fileno())
 
 
-def bind(name: str, spec: Listener) -> list[socket.socket]:
-    """Listening sockets for a listener: its address, or all of IPv4 and IPv6. Raises OperationError."""
-    hosts = [spec.address] if spec.address else ["0.0.0.0", "::"]
-    sockets: list[socket.socket] = []
-    try:
-        for host in hosts:
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+class _Acceptor:
+    """One listening socket in the poller."""
+
+    def __init__(self, listening: Listening, sock: socket.socket) -> None:
+        self._listening, self.sock = listening, sock
+
+    def ready(self, mask: int) -> None:
+        for _ in range(_BATCH):
+            if not self._listening.room():
+                return
             try:
-                sockets.append(_listen(family, host, spec.port))
+                client, peer = self.sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
             except OSError as error:
-                if (
-                    family == socket.AF_INET6
-                    and len(hosts) == 2
-                    and error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
-                ):
-                    continue  # a machine without IPv6
-                raise _not_bound(name, spec, host, error) from None
-    except OperationError:
-        for sock in sockets:
-            sock.close()
-        raise
-    return sockets
+                self._listening.out_of_descriptors(error)
+                return
+            client.setblocking(False)
+            self._listening.accepted(client, peer[:2])
 
 
-def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.setblocking(False)
-        sock.bind((host, port))
-        sock.listen(_BACKLOG)
-    except OSError:
-        sock.close()
-        raise
-    return sock
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-def _not_bound(name: str, spec: Listener, host: str, error: OSError) -> OperationError:
-    remedies = {
-        errno.EADDRINUSE: "Stop the process that holds it, or choose another port.",
-        errno.EACCES: "Ports below 1024 need CAP_NET_BIND_SERVICE; choose a higher one.",
-        errno.EADDRNOTAVAIL: "Choose an address of this machine.",
-    }
-    field = "address" if error.errno == errno.EADDRNOTAVAIL else "port"
-    problem = Problem(
-        f"listeners.{name}.{field}",
-        f"Can't listen on {host}: {error.strerror}.",
-        remedies.get(error.errno or 0, ""),
-        str(getattr(spec, field)),
-    )
-    return OperationError("The balancer can't listen", [problem])
+def _networks(ranges: list[str]) -> list[Network]:
+    return [ipaddress.ip_network(item) for item in ranges]
+
+
+def _within(address: str, networks: list[Network]) -> bool:
+    found = ipaddress.ip_address(address.partition("%")[0])
+    return any(found in network for network in networks)

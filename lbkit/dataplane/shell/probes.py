@@ -6,13 +6,16 @@ import asyncio
 import contextlib
 import os
 import random
+import ssl
 from pathlib import Path
 
 from lbkit.dataplane.core.node import NodeState
 from lbkit.dataplane.shell.dispatch import Dispatcher
+from lbkit.dataplane.shell.tls import NodeSecurity, handshake_error
 from lbkit.dataplane.wire import answer as answers
+from lbkit.dataplane.wire.codes import among
 from lbkit.dataplane.wire.errors import BadMessage
-from lbkit.spec import HealthCheck
+from lbkit.spec import HealthCheck, NodeTls
 
 _BODY_LIMIT = 65_536
 _JITTER = 0.05
@@ -48,35 +51,43 @@ class Probes:
     async def _watch(self, node: NodeState, check: HealthCheck, delay: float) -> None:
         await asyncio.sleep(delay)
         while True:
-            if node.admin != "maintenance":
-                error = await probe(node, check)
+            if node.probed:
+                error = await probe(node, check, self._dispatcher.connections.security)
                 self._dispatcher.probed(node, not error, error)
             await asyncio.sleep(check.interval * random.uniform(1 - _JITTER, 1 + _JITTER))
 
 
-async def probe(node: NodeState, check: HealthCheck) -> str:
+async def probe(node: NodeState, check: HealthCheck, security: NodeSecurity | None = None) -> str:
     """One probe: what is wrong, or an empty text."""
     try:
         async with asyncio.timeout(check.timeout):
-            return await _probe(node, check)
+            return await _probe(node, check, security)
     except TimeoutError:
         return f"no answer within {check.timeout:g} s"
     except BadMessage as error:
         return error.reason
     except asyncio.IncompleteReadError:
         return "the connection closed before the answer was whole"
+    except ssl.SSLError as error:
+        return handshake_error(error)
     except OSError as error:
         return os.strerror(error.errno) if error.errno else str(error)
 
 
-async def _probe(node: NodeState, check: HealthCheck) -> str:
-    reader, writer = await asyncio.open_connection(node.address, check.port or node.port, limit=answers.HEAD_LIMIT)
+async def _probe(node: NodeState, check: HealthCheck, security: NodeSecurity | None) -> str:
+    tls = security if check.path is not None and check.protocol in (None, "https") else None
+    if check.protocol == "https" and tls is None:
+        tls = NodeSecurity(NodeTls(verify=False), "")  # the pool itself speaks in the clear and says nothing of trust
+    reader, writer = await asyncio.open_connection(
+        node.address, check.port or node.port, limit=answers.HEAD_LIMIT, ssl=tls.context if tls else None,
+        server_hostname=tls.name_for(node.address) if tls else None,
+    )  # fmt: skip
     try:
         if check.path is None or check.protocol == "tcp":
             return ""
         writer.write(await _request(node, check))
         answer = await _answer(reader, check)
-        if not _accepted(answer.status, check.codes):
+        if not among(answer.status, check.codes):
             return f"status {answer.status}, {check.codes} is wanted"
         if check.body is not None and check.body.encode() not in await _body(reader, answer):
             return f"the body does not hold {check.body!r}"
@@ -116,11 +127,3 @@ async def _body(reader: asyncio.StreamReader, answer: answers.Answer) -> bytes:
             break
         body += answer.body.feed(data)
     return body
-
-
-def _accepted(status: int, codes: str) -> bool:
-    for part in codes.split(","):
-        low, _, high = part.partition("-")
-        if int(low) <= status <= int(high or low):
-            return True
-    return False

@@ -1,43 +1,50 @@
 """The running balancer: a configuration made real, and replaced in place by the next one.
 
-A new configuration is applied as a whole or not at all: ports are bound before anything else changes. Running requests
-keep the node they have; removed nodes, pools and listeners drain.
+A new configuration is applied as a whole or not at all: files are read and ports are bound before anything else
+changes. Running requests keep the node they have; removed nodes, pools and listeners drain.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from typing import Any
 
 from lbkit.dataplane.config import BootConfig
 from lbkit.dataplane.gaps import GAPS
+from lbkit.dataplane.shell import report
 from lbkit.dataplane.shell.dispatch import Dispatcher
+from lbkit.dataplane.shell.history import History
+from lbkit.dataplane.shell.journal import Journal
 from lbkit.dataplane.shell.listening import Listening
+from lbkit.dataplane.shell.loop import Loop
 from lbkit.dataplane.shell.probes import Probes
-from lbkit.errors import OperationError, Unsupported
-from lbkit.spec import Listener, Spec
+from lbkit.dataplane.shell.tls import Certificates, NodeSecurity
+from lbkit.errors import LbkitError, OperationError, Unsupported
+from lbkit.spec import Listener, NodeTls, Spec
 from lbkit.spec.gaps import asked_too_much
 
 log = logging.getLogger("lbkit")
 _POLL = 0.02
+_FILES_EVERY = 2.0
 
 
 class Server:
     """Pools, probes and listeners of one balancer."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
+    def __init__(self, loop: Loop, journal: Journal | None = None) -> None:
+        self.loop, self.journal = loop, journal
         self.config: BootConfig | None = None
         self.revision = 0
         self.started = loop.time()
         self.stopping = False
         self.pools: dict[str, Dispatcher] = {}
         self.listeners: dict[str, Listening] = {}
+        self.history = History(self)
         self._probes: dict[str, Probes] = {}
         self._retired: list[Dispatcher] = []
         self._closing: list[Listening] = []
+        self._files = loop.call_later(_FILES_EVERY, self._look_at_files)
 
     def apply(self, config: BootConfig) -> None:
         """Make this the configuration. Raises Unsupported or OperationError, and then nothing has changed."""
@@ -45,9 +52,14 @@ class Server:
             raise OperationError("The balancer is stopping and takes no configuration")
         if found := list(asked_too_much(config.spec, GAPS)):
             raise Unsupported(f"'{config.name}': the dataplane can't do what the spec asks", found)
-        bound = self._bind(config.spec)
-        self._configure_pools(config.spec)
-        self._configure_listeners(config.spec, bound)
+        certificates = self._certificates(config.spec)
+        security = {
+            name: NodeSecurity(pool.tls or NodeTls(), f"pools.{name}.tls")
+            for name, pool in config.spec.pools.items() if pool.protocol == "https"
+        }  # fmt: skip
+        bound = self._bind(config.spec, certificates)
+        self._configure_pools(config.spec, security)
+        self._configure_listeners(config.spec, bound, certificates)
         self.config = config
         self.revision += 1
         self._sweep()
@@ -66,6 +78,8 @@ class Server:
 
     def cut(self) -> None:
         """End everything at once."""
+        self._files.cancel()
+        self.history.close()
         for listening in [*self.listeners.values(), *self._closing]:
             listening.close()
             listening.cut()
@@ -77,7 +91,7 @@ class Server:
     @property
     def connections(self) -> int:
         """Client connections that are open."""
-        return sum(len(listening.sessions) for listening in [*self.listeners.values(), *self._closing])
+        return sum(listening.connections for listening in [*self.listeners.values(), *self._closing])
 
     def unready(self) -> list[str]:
         """Why requests should not be sent here; empty when they may."""
@@ -86,28 +100,35 @@ class Server:
         reasons = []
         for name, dispatcher in self.pools.items():
             nodes = dispatcher.pool.nodes.values()
-            if not any(node.eligible for node in nodes):
-                tried = ", ".join(
-                    f"{n.name} {n.health.state}{f' ({n.last_error})' if n.last_error else ''}" for n in nodes
-                )
+            if not any(node.eligible or (node.rest != "awake" and node.admin == "ready") for node in nodes):
+                tried = ", ".join(f"{n.name} {n.state}{f' ({n.last_error})' if n.last_error else ''}" for n in nodes)
                 reasons.append(f"pool {name} has no healthy node: {tried}")
         return reasons
 
     def status(self) -> dict[str, Any]:
         """Everything a person or a program wants to see, as plain data."""
-        return {
-            "name": self.config.name if self.config else "",
-            "pid": os.getpid(),
-            "uptime": round(self.loop.time() - self.started, 3),
-            "revision": self.revision,
-            "stopping": self.stopping,
-            "listeners": {name: _listener_status(listening) for name, listening in self.listeners.items()},
-            "pools": {name: _pool_status(dispatcher) for name, dispatcher in self.pools.items()},
-        }
+        return report.status(self)
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _bind(self, spec: Spec) -> dict[str, Listening]:
+    def _certificates(self, spec: Spec) -> dict[str, Certificates]:
+        """Of every https listener; read again, for the files may be others under the same names."""
+        return {
+            name: Certificates(listener.tls, f"listeners.{name}.tls")
+            for name, listener in spec.listeners.items() if listener.tls is not None
+        }  # fmt: skip
+
+    def _look_at_files(self) -> None:
+        """Certificates that were renewed are taken for new connections."""
+        self._files = self.loop.call_later(_FILES_EVERY, self._look_at_files)
+        for name, listening in self.listeners.items():
+            try:
+                if listening.certificates is not None and listening.certificates.reload_if_changed():
+                    log.info("listener %s: the certificates were read again", name)
+            except LbkitError as error:
+                log.error("listener %s keeps its certificates: %s", name, error)
+
+    def _bind(self, spec: Spec, certificates: dict[str, Certificates]) -> dict[str, Listening]:
         """The new listeners. One that moves to another address of its port takes the port from its predecessor."""
         bound: dict[str, Listening] = {}
         new = {name: listener for name, listener in spec.listeners.items() if self._present(listener) is None}
@@ -118,7 +139,9 @@ class Server:
             old.unbind()
         try:
             for name, listener in new.items():
-                bound[name] = Listening(name, listener, self.pools.__getitem__, self.loop)
+                bound[name] = Listening(
+                    name, listener, self.pools.__getitem__, self.loop, certificates.get(name), self.journal
+                )
         except OperationError:
             for listening in bound.values():
                 listening.close()
@@ -136,12 +159,12 @@ class Server:
         )
         return next(same, None)
 
-    def _configure_pools(self, spec: Spec) -> None:
+    def _configure_pools(self, spec: Spec, security: dict[str, NodeSecurity]) -> None:
         for name, pool in spec.pools.items():
             if name in self.pools:
-                self.pools[name].configure(pool)
+                self.pools[name].configure(pool, security.get(name))
             else:
-                self.pools[name] = Dispatcher(name, pool, self.loop)
+                self.pools[name] = Dispatcher(name, pool, self.loop, security.get(name))
                 self._probes[name] = Probes(self.pools[name])
             self._probes[name].configure()
         for name in [name for name in self.pools if name not in spec.pools]:
@@ -150,7 +173,9 @@ class Server:
             retired.retire()
             self._retired.append(retired)
 
-    def _configure_listeners(self, spec: Spec, bound: dict[str, Listening]) -> None:
+    def _configure_listeners(
+        self, spec: Spec, bound: dict[str, Listening], certificates: dict[str, Certificates]
+    ) -> None:
         before, self.listeners = self.listeners, {}
         kept = set()
         for name, listener in spec.listeners.items():
@@ -160,7 +185,7 @@ class Server:
             listening = bound.get(name) or present
             assert listening is not None
             listening.name = name
-            listening.configure(listener)
+            listening.configure(listener, certificates.get(name))
             kept.add(listening)
             self.listeners[name] = listening
         for listening in before.values():
@@ -170,30 +195,7 @@ class Server:
 
     def _sweep(self) -> None:
         """Let go of what has finished draining since the last change."""
-        self._closing = [listening for listening in self._closing if listening.sessions]
+        self._closing = [listening for listening in self._closing if listening.connections]
         for dispatcher in [d for d in self._retired if not d.pool.leaving]:
             dispatcher.close()
             self._retired.remove(dispatcher)
-
-
-def _listener_status(listening: Listening) -> dict[str, Any]:
-    spec = listening.spec
-    return {
-        "address": spec.address,
-        "port": spec.port,
-        "protocol": spec.protocol,
-        "connections": len(listening.sessions),
-    }
-
-
-def _pool_status(dispatcher: Dispatcher) -> dict[str, Any]:
-    pool = dispatcher.pool
-    nodes = {
-        node.name: {
-            "address": node.address, "port": node.port, "health": node.health.state, "admin_state": node.admin,
-            "leaving": node.leaving, "in_flight": node.in_flight, "hard": node.hard, "requests": node.requests,
-            "failures": node.failures, "last_error": node.last_error,
-        }
-        for node in [*pool.leaving, *pool.nodes.values()]
-    }  # fmt: skip
-    return {"algorithm": pool.spec.algorithm, "queued": len(pool.waiting), "nodes": nodes}

@@ -5,57 +5,58 @@ A client that can't be served gets RST, so that it knows at once.
 
 from __future__ import annotations
 
-import asyncio
-import socket
-from typing import TYPE_CHECKING, cast
+from math import inf
+from time import monotonic
+from typing import TYPE_CHECKING
 
 from lbkit.dataplane.shell.alarm import Alarm
 from lbkit.dataplane.shell.dispatch import Dispatcher
-from lbkit.dataplane.shell.upstream import NodeConnection, reset
+from lbkit.dataplane.shell.loop import Loop
+from lbkit.dataplane.shell.stream import Stream
+from lbkit.dataplane.shell.upstream import NodeConnection
 from lbkit.dataplane.shell.work import Work
+from lbkit.dataplane.wire import proxy
 
 if TYPE_CHECKING:
     from lbkit.dataplane.shell.listening import Listening
 
 
-class TcpSession(asyncio.Protocol):
+class TcpSession:
     """One connection of a client."""
 
-    def __init__(self, listening: Listening, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, listening: Listening, loop: Loop) -> None:
         self.listening, self._loop = listening, loop
         self.closing = False
-        self.transport = cast(asyncio.Transport, None)
+        self.stream: Stream
         self.relay: Relay | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.listening.sessions.add(self)
-        self.relay = Relay(self, self.listening.pool(), self._loop)
-        self.transport.pause_reading()
+    def begin(self, peer: proxy.Address, local: proxy.Address, dispatcher: Dispatcher) -> None:
+        """The connection stands; `peer` is the client's address and port, `local` ours."""
+        self.relay = Relay(self, dispatcher, self._loop, peer, local)
+        self.stream.pause_reading()
         self.relay.start()
 
-    def data_received(self, data: bytes) -> None:
-        if self.relay:
+    def received(self, data: bytes) -> None:
+        if self.relay is not None:
             self.relay.client_data(data)
 
     def eof_received(self) -> bool:
-        if self.relay:
+        if self.relay is not None:
             self.relay.client_eof()
         return True  # keep the other direction open
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, error: Exception | None) -> None:
         self.listening.left(self)
         relay, self.relay = self.relay, None
-        if relay:
+        if relay is not None:
             relay.end()
 
     def pause_writing(self) -> None:
-        if self.relay:
+        if self.relay is not None:
             self.relay.client_paused(True)
 
     def resume_writing(self) -> None:
-        if self.relay:
+        if self.relay is not None:
             self.relay.client_paused(False)
 
     def drain(self) -> None:
@@ -63,97 +64,123 @@ class TcpSession(asyncio.Protocol):
         self.closing = True
 
     def cut(self) -> None:
-        reset(self.transport)
+        self.stream.reset()
 
     @property
     def busy(self) -> bool:
         return self.relay is not None
 
 
-class RelayConnection(NodeConnection):
-    """A connection to a node whose two directions end separately."""
-
-    user: Relay | None
-
-    def eof_received(self) -> bool:
-        if self.user:
-            self.user.node_eof()
-        return True
-
-
 class Relay(Work):
-    """Owner of one connection's ticket."""
+    """The ticket of one connection."""
 
-    kind = RelayConnection
+    __slots__ = (
+        "_alarm", "_client_done", "_connecting", "_local", "_node_done", "_peer", "_total_due", "session", "stream",
+    )  # fmt: skip
 
-    def __init__(self, session: TcpSession, dispatcher: Dispatcher, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(dispatcher)
-        self.session = session
-        self._client_done = self._node_done = False
-        self._idle = Alarm(loop, lambda: self.failed("first_byte"))
-        self._total = Alarm(loop, lambda: self.failed("total"))
-        if dispatcher.spec.timeouts.total is not None:
-            self._total.set(dispatcher.spec.timeouts.total)
+    def __init__(
+        self, session: TcpSession, dispatcher: Dispatcher, loop: Loop, peer: proxy.Address, local: proxy.Address
+    ) -> None:
+        super().__init__(dispatcher, peer[0].encode())
+        self.session, self._peer, self._local = session, peer, local
+        self.stream: Stream | None = None
+        self._client_done = self._node_done = self._connecting = False
+        self._alarm = Alarm(loop, self._late)
+        total = dispatcher.spec.timeouts.total
+        self._total_due = inf if total is None else monotonic() + total
+        if total is not None:
+            self._alarm.at(self._total_due)
 
-    def connected(self, connection: NodeConnection) -> None:
-        connection.user = self
+    def connecting(self, seconds: float) -> None:
+        self._connecting = True
+        self._alarm.at(min(monotonic() + seconds, self._total_due))
+
+    def opened(self, connection: NodeConnection) -> None:
+        self._connecting = False
+        stream = self.stream = connection.stream
+        assert stream is not None
+        stream.receive = self.node_data
         self._moved()
-        self.session.transport.resume_reading()
+        version = self.dispatcher.spec.proxy_protocol
+        if version is not None:
+            stream.write(proxy.write(version, self._peer, self._local))
+        self.session.stream.resume_reading()
 
     def client_data(self, data: bytes) -> None:
-        if self.connection:
-            self.connection.transport.write(data)
+        if self.stream is not None:
+            self.dispatcher.metrics.bytes_in += len(data)
+            self.stream.write(data)
             self._moved()
 
     def client_eof(self) -> None:
         self._client_done = True
-        if self.connection and self.connection.transport.can_write_eof():
-            self.connection.transport.write_eof()
+        if self.stream is not None:
+            self.stream.write_eof()
         self._maybe_over()
 
     def client_paused(self, paused: bool) -> None:
-        if self.connection and paused:
-            self.connection.transport.pause_reading()
-        elif self.connection:
-            self.connection.transport.resume_reading()
+        if self.stream is not None and paused:
+            self.stream.pause_reading()
+        elif self.stream is not None and not self._node_done:
+            self.stream.resume_reading()
 
     def node_data(self, data: bytes) -> None:
-        self.session.transport.write(data)
+        self.dispatcher.metrics.bytes_out += len(data)
+        self.session.stream.write(data)
         self._moved()
 
-    def node_eof(self) -> None:
+    def node_eof(self) -> bool:
         self._node_done = True
-        if not self.session.transport.is_closing() and self.session.transport.can_write_eof():
-            self.session.transport.write_eof()
+        self.session.stream.write_eof()
         self._maybe_over()
+        return True
 
     def node_lost(self, clean: bool, error: str) -> None:
         if clean and self._node_done:
             self._done()
             return
-        if self.ticket.node is not None and not clean:
-            self.dispatcher.failed(self.ticket.node, error)
+        if self.node is not None and not clean:
+            self.dispatcher.failed(self.node, error)
         self.failed("died")
 
     def node_paused(self, paused: bool) -> None:
         if paused:
-            self.session.transport.pause_reading()
-        else:
-            self.session.transport.resume_reading()
+            self.session.stream.pause_reading()
+        elif not self._client_done:
+            self.session.stream.resume_reading()
 
     def failed(self, reason: str, retry_after: int | None = None) -> None:
         if self.over:
             return
+        if self.stream is None:
+            self.dispatcher.metrics.refusals[reason] += 1
         self.end()
-        reset(self.session.transport)
+        self.session.stream.reset()
 
     def end(self, keep_alive: float = 0) -> None:
-        self._idle.cancel()
-        self._total.cancel()
+        if self.over:
+            return
+        self._alarm.cancel()
+        metrics = self.dispatcher.metrics
+        if self.stream is not None:
+            metrics.answers[0] += 1
+            metrics.duration.observe(monotonic() - self.arrived)
+        if self.assigned_at:
+            metrics.wait.observe(self.assigned_at - self.arrived if self.waited else 0.0)
+        self.stream = None
         super().end()
 
+    def _late(self) -> None:
+        if monotonic() >= self._total_due:
+            self.failed("total")
+        elif self._connecting:
+            self.connect_late()
+        else:
+            self.failed("idle")
+
     def _moved(self) -> None:
-        self._idle.set(self.dispatcher.spec.timeouts.idle)
+        due = monotonic() + self.dispatcher.spec.timeouts.idle
+        self._alarm.at(due if due < self._total_due else self._total_due)
 
     def _maybe_over(self) -> None:
         if self._client_done and self._node_done:
@@ -162,8 +189,9 @@ class Relay(Work):
     def _done(self) -> None:
         """Both directions ended: what was written still leaves."""
         connection, self.connection = self.connection, None
-        if connection:
-            connection.user, connection.lost = None, True
-            connection.transport.close()
+        if connection is not None:
+            connection.bearer, connection.lost = None, True
+            if connection.stream is not None:
+                connection.stream.close()
         self.end()
-        self.session.transport.close()
+        self.session.stream.close()

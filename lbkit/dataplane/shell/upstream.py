@@ -2,113 +2,180 @@
 
 from __future__ import annotations
 
-import asyncio
+import errno
+import os
 import socket
 from collections import deque
-from typing import Protocol, cast
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol
 
 from lbkit.dataplane.core.node import NodeState
 from lbkit.dataplane.shell.alarm import Alarm
+from lbkit.dataplane.shell.loop import WRITE, Loop
+from lbkit.dataplane.shell.stream import Stream
+
+if TYPE_CHECKING:
+    from lbkit.dataplane.shell.tls import NodeSecurity
 
 
-class User(Protocol):
-    """Whoever uses a connection at present."""
+class Bearer(Protocol):
+    """The work that a connection carries at present."""
 
+    def opened(self, connection: NodeConnection) -> None: ...
+    def unreached(self, reason: str, error: str) -> None: ...
     def node_data(self, data: bytes) -> None: ...
+    def node_eof(self) -> bool: ...
     def node_lost(self, clean: bool, error: str) -> None: ...
     def node_paused(self, paused: bool) -> None: ...
 
 
-class NodeConnection(asyncio.Protocol):
-    """A TCP connection to a node."""
+class NodeConnection:
+    """A connection to a node, from the first SYN on."""
 
-    def __init__(self, node: NodeState) -> None:
-        self.node = node
-        self.user: User | None = None
-        self.transport: asyncio.Transport = cast(asyncio.Transport, None)
-        self.reused = False
+    __slots__ = ("_loop", "_security", "bearer", "idle_since", "lost", "node", "sock", "stream")
+
+    def __init__(self, loop: Loop, node: NodeState, bearer: Bearer, security: NodeSecurity | None) -> None:
+        self._loop, self.node, self._security = loop, node, security
+        self.bearer: Bearer | None = bearer
+        self.stream: Stream | None = None
+        self.sock: socket.socket | None = None
         self.idle_since = 0.0
         self.lost = False
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-        sock = transport.get_extra_info("socket")
+    def open(self) -> None:
+        """Begin to connect; the bearer is told how that went, perhaps at once."""
+        family = socket.AF_INET6 if ":" in self.node.address else socket.AF_INET
+        try:
+            self.sock = sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        except OSError as error:
+            self._unreached(error.errno or 0)
+            return
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        code = sock.connect_ex((self.node.address, self.node.port))
+        if code not in (0, errno.EINPROGRESS):
+            self._unreached(code)
+        else:
+            self._loop.poller.watch(sock.fileno(), self, WRITE)
 
-    def data_received(self, data: bytes) -> None:
-        if self.user is None:
+    def ready(self, mask: int) -> None:
+        """The connect ended."""
+        assert self.sock is not None
+        code = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        self._loop.poller.forget(self.sock.fileno())
+        if code:
+            self._unreached(code)
+        elif self._security is not None:
+            self.stream = self._security.stream(self._loop, self.sock, self, self.received, self.node.address)
+            self.stream.start()
+        else:
+            self.stream = Stream(self._loop, self.sock, self, self.received)
+            self.stream.start()
+            self.secured()
+
+    def secured(self) -> None:
+        """The connection stands, and is encrypted where it has to be."""
+        if self.bearer is not None:
+            self.bearer.opened(self)
+
+    def received(self, data: bytes) -> None:
+        if self.bearer is None:
             self.close()  # nothing was asked: never read it as an answer to the next request
         else:
-            self.user.node_data(data)
+            self.bearer.node_data(data)
 
     def eof_received(self) -> bool:
+        if self.bearer is not None and self.bearer.node_eof():
+            return True
         self._lost(True, "the node closed the connection")
         return False
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._lost(exc is None, f"the node broke the connection: {exc}" if exc else "the node closed the connection")
+    def connection_lost(self, error: Exception | None) -> None:
+        self._lost(
+            error is None, f"the node broke the connection: {error}" if error else "the node closed the connection"
+        )
+
+    def insecure(self, error: str) -> None:
+        """TLS could not be agreed on, or the node's certificate is not right."""
+        bearer, self.bearer, self.lost = self.bearer, None, True
+        if bearer is not None:
+            bearer.unreached("refused", error)
 
     def pause_writing(self) -> None:
-        if self.user:
-            self.user.node_paused(True)
+        if self.bearer is not None:
+            self.bearer.node_paused(True)
 
     def resume_writing(self) -> None:
-        if self.user:
-            self.user.node_paused(False)
+        if self.bearer is not None:
+            self.bearer.node_paused(False)
 
     def close(self) -> None:
         """At once, whatever is still unsent."""
-        self.user, self.lost = None, True
-        self.transport.abort()
+        self.bearer, self.lost = None, True
+        if self.stream is not None:
+            self.stream.abort()
+        elif self.sock is not None:
+            self._loop.poller.forget(self.sock.fileno())
+            self._loop.call_soon(self.sock.close)
+
+    def _unreached(self, code: int) -> None:
+        bearer = self.bearer
+        self.close()
+        if bearer is not None:
+            full = code in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL)
+            bearer.unreached("exhausted" if full else "refused", os.strerror(code))
 
     def _lost(self, clean: bool, error: str) -> None:
         if self.lost:
             return
         self.lost = True
-        user, self.user = self.user, None
-        if user:
-            user.node_lost(clean, error)
+        bearer, self.bearer = self.bearer, None
+        if bearer is not None:
+            bearer.node_lost(clean, error)
 
 
 class NodeConnections:
     """The unused connections of one pool's nodes, newest first out."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._idle: dict[NodeState, deque[NodeConnection]] = {}
         self._keep_alive = 0.0
         self._sweep = Alarm(loop, self._drop_old)
+        self.security: NodeSecurity | None = None
+        """TLS to the nodes; None: they speak in the clear."""
 
     def take(self, node: NodeState) -> NodeConnection | None:
         """A live unused connection, if there is one."""
         idle = self._idle.get(node)
         while idle:
             connection = idle.pop()
-            if not connection.lost and not connection.transport.is_closing():
-                connection.reused = True
+            if not connection.lost:
                 return connection
         return None
 
-    async def open(self, node: NodeState, timeout: float, kind: type[NodeConnection]) -> NodeConnection:
-        """A new connection. Raises OSError, TimeoutError."""
-        async with asyncio.timeout(timeout):
-            _, connection = await self._loop.create_connection(lambda: kind(node), node.address, node.port)
-        return connection
+    def open(self, node: NodeState, bearer: Bearer) -> NodeConnection:
+        """A new connection, about to be made: call its `open`."""
+        return NodeConnection(self._loop, node, bearer, self.security)
 
     def give(self, connection: NodeConnection, keep_alive: float) -> None:
         """Keep for `keep_alive` seconds, unless something is left on it or its node is going."""
-        transport = connection.transport
-        connection.user = None
-        going = connection.node.leaving or connection.node.admin == "maintenance"
-        if connection.lost or keep_alive <= 0 or going or transport.is_closing() or transport.get_write_buffer_size():
+        connection.bearer = None
+        stream, node = connection.stream, connection.node
+        if (
+            connection.lost or keep_alive <= 0 or node.leaving or node.admin == "maintenance"
+            or stream is None or stream.closing or stream.unsent
+        ):  # fmt: skip
             connection.close()
             return
-        transport.resume_reading()
-        connection.idle_since = self._loop.time()
+        stream.receive = connection.received
+        stream.resume_reading()
+        connection.idle_since = monotonic()
         self._keep_alive = keep_alive
-        idle = self._idle.setdefault(connection.node, deque())
+        idle = self._idle.get(node)
+        if idle is None:
+            idle = self._idle[node] = deque()
         idle.append(connection)
-        if len(idle) == 1:
+        if not self._sweep.armed:
             self._sweep.set(keep_alive)
 
     def forget(self, node: NodeState) -> None:
@@ -120,8 +187,13 @@ class NodeConnections:
         for node in list(self._idle):
             self.forget(node)
 
+    def renew(self) -> None:
+        """Keep none of those that were made under other settings."""
+        for node in list(self._idle):
+            self.forget(node)
+
     def _drop_old(self) -> None:
-        limit = self._loop.time() - self._keep_alive
+        limit = monotonic() - self._keep_alive
         oldest = None
         for idle in self._idle.values():
             while idle and (idle[0].lost or idle[0].idle_since <= limit):
@@ -130,11 +202,3 @@ class NodeConnections:
                 oldest = min(oldest or idle[0].idle_since, idle[0].idle_since)
         if oldest is not None:
             self._sweep.at(oldest + self._keep_alive)
-
-
-def reset(transport: asyncio.Transport) -> None:
-    """Close with RST: the peer can't take what it has for the whole."""
-    sock = transport.get_extra_info("socket")
-    if sock is not None and not transport.is_closing():
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
-    transport.abort()

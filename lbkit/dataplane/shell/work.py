@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
 from lbkit.dataplane.core.commands import Reason, Ticket
 from lbkit.dataplane.core.node import NodeState
@@ -18,48 +16,71 @@ EXPLAINED: dict[str, str] = {
     "overflow": "Every node is at its limit.",
     "queue": "Every node stayed at its limit for as long as a request may wait.",
     "no_node": "No node of the pool is healthy.",
+    "waking": "Every node of the pool is at rest; one is being woken.",
+    "exhausted": "The balancer has no descriptors or ports left for a connection to a node.",
     "drain": "The node was removed and its time to finish is over.",
     "maintenance": "The node was taken into maintenance.",
     "refused": "The node refused the connection.",
     "connect": "The node did not accept the connection in time.",
     "first_byte": "The node did not begin to answer in time.",
+    "idle": "Nothing moved for too long.",
     "total": "The request took longer than it may.",
     "died": "The node closed the connection before its answer began.",
 }
 
 
-class Work(ABC):
-    """The owner of one ticket."""
+class Work(Ticket):
+    """A ticket that knows what to do with its node."""
 
-    keeps = False
-    """Whether connections to nodes are taken from and given to those that are kept."""
+    __slots__ = ("connection", "dispatcher", "keeps", "over")
 
-    kind: type[NodeConnection] = NodeConnection
-
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: Dispatcher, key: bytes, wanted: bytes = b"", keeps: bool = False) -> None:
+        super().__init__(key, wanted)
         self.dispatcher = dispatcher
-        self.ticket = Ticket(owner=self)
         self.connection: NodeConnection | None = None
+        """To the assigned node; it may still be opening."""
+        self.keeps = keeps
+        """Whether connections are taken from and given to those that are kept."""
         self.over = False
-        self._opening: asyncio.Task[None] | None = None
 
     @abstractmethod
-    def connected(self, connection: NodeConnection) -> None:
-        """A connection to the assigned node stands."""
+    def opened(self, connection: NodeConnection) -> None:
+        """The connection to the assigned node stands."""
 
     @abstractmethod
     def failed(self, reason: str, retry_after: int | None = None) -> None:
         """There will be no answer from a node; `reason` is a key of EXPLAINED. Must end the work."""
 
+    @abstractmethod
+    def connecting(self, seconds: float) -> None:
+        """A connection is being made, which may take so long; then call `connect_late`."""
+
     def start(self) -> None:
-        self.dispatcher.submit(self.ticket)
+        self.dispatcher.submit(self)
 
     def assigned(self, node: NodeState) -> None:
-        kept = self.dispatcher.connections.take(node) if self.keeps else None
-        if kept:
-            self._use(kept)
-        else:
-            self._opening = self.dispatcher.loop.create_task(self._open(node))
+        connections = self.dispatcher.connections
+        if self.keeps and (kept := connections.take(node)) is not None:
+            self.connection = kept
+            kept.bearer = self  # type: ignore[assignment]
+            self.opened(kept)
+            return
+        self.connection = connections.open(node, self)  # type: ignore[arg-type]
+        self.connecting(self.dispatcher.spec.timeouts.connect)
+        self.connection.open()
+
+    def unreached(self, reason: str, error: str) -> None:
+        """The connection could not be made."""
+        self.connection = None
+        if not self.over and (reason == "exhausted" or not self.another(error)):
+            self.failed(reason)
+
+    def connect_late(self) -> None:
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.close()
+        if not self.another(EXPLAINED["connect"]):
+            self.failed("connect")
 
     def refused(self, reason: Reason, retry_after: int | None) -> None:
         self.failed(reason, retry_after)
@@ -69,11 +90,11 @@ class Work(ABC):
 
     def another(self, error: str) -> bool:
         """Nothing reached the node: try again if the pool's `retries` allow. Whether it is tried."""
-        if self.ticket.node is not None:
-            self.dispatcher.failed(self.ticket.node, error)
-        if len(self.ticket.tried) >= self.dispatcher.spec.retries:
+        if self.node is not None:
+            self.dispatcher.failed(self.node, error)
+        if len(self.tried) >= self.dispatcher.spec.retries:
             return False
-        self.dispatcher.again(self.ticket)
+        self.dispatcher.again(self)
         return True
 
     def end(self, keep_alive: float = 0) -> None:
@@ -81,32 +102,7 @@ class Work(ABC):
         if self.over:
             return
         self.over = True
-        if self._opening is not None:
-            self._opening.cancel()
         connection, self.connection = self.connection, None
         if connection is not None:
             self.dispatcher.connections.give(connection, keep_alive)
-        self.dispatcher.release(self.ticket)
-
-    async def _open(self, node: NodeState) -> None:
-        try:
-            connection = await self.dispatcher.connections.open(node, self.dispatcher.spec.timeouts.connect, self.kind)
-        except TimeoutError:
-            self._unreached("connect", EXPLAINED["connect"])
-        except OSError as error:
-            self._unreached("refused", os.strerror(error.errno) if error.errno else str(error))
-        else:
-            self._opening = None
-            if self.over or self.ticket.node is not node:
-                connection.close()
-            else:
-                self._use(connection)
-
-    def _unreached(self, reason: str, error: str) -> None:
-        self._opening = None
-        if not self.over and not self.another(error):
-            self.failed(reason)
-
-    def _use(self, connection: NodeConnection) -> None:
-        self.connection = connection
-        self.connected(connection)
+        self.dispatcher.release(self)

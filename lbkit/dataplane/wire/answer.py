@@ -7,36 +7,49 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from http import HTTPStatus
 
 from lbkit.dataplane.wire import fields
-from lbkit.dataplane.wire.body import Body, ChunkedBody, LengthBody, UntilCloseBody
+from lbkit.dataplane.wire.body import NOTHING, Body, ChunkedBody, LengthBody, UntilCloseBody
 from lbkit.dataplane.wire.errors import BadMessage
-from lbkit.dataplane.wire.fields import Field
+from lbkit.dataplane.wire.request import Request
+from lbkit.spec import Redirect, Route
 
-_HEAD = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n(" + fields.FIELDS + rb")\r\n")
+_HEAD = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*+))?\r\n(" + fields.FIELDS + rb")\r\n")
 _DIGITS = re.compile(rb"[0-9]{1,18}")
-_REWRITTEN = frozenset((b"content-length",))
+_REMOVED = fields.HOP_BY_HOP | {b"content-length"}
+_WATCHED = _REMOVED | {b"date"}
 HEAD_LIMIT = 65_536
+ALLOW = b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
 
 
-@dataclass(slots=True)
 class Answer:
     """An understood answer head. `body` tells where the answer ends."""
 
-    status: int
-    reason: bytes
-    fields: list[Field]
-    body: Body
-    length: int | None
-    """Content-Length as the node gave it, also where no body follows."""
-    keep_alive: bool
-    """Whether the node keeps the connection after this answer."""
+    __slots__ = ("body", "found", "keep_alive", "length", "lines", "reason", "status", "version")
+
+    def __init__(self, status: int, reason: bytes, version: int, lines: list[bytes], found: fields.Found) -> None:
+        self.status, self.reason, self.version = status, reason, version
+        self.lines, self.found = lines, found
+        """Field lines to pass on, and watched values by lower-case name."""
+        self.body: Body = NOTHING
+        self.length: int | None = None
+        """Content-Length as the node gave it, also where no body follows."""
+        self.keep_alive = version == 1
+        """Whether the node keeps the connection after this answer."""
+        if b"connection" in found:
+            wants = fields.tokens(found[b"connection"])
+            self.keep_alive = b"close" not in wants and (version == 1 or b"keep-alive" in wants)
 
     @property
     def interim(self) -> bool:
         return self.status < 200
+
+    @property
+    def plain(self) -> bool:
+        """Whether its head may go to a client of HTTP/1.1 as it came: no field was removed, none is missing."""
+        found = self.found
+        return len(found) == 2 and b"date" in found and b"content-length" in found and self.status >= 200
 
 
 def find_head(data: bytes) -> int:
@@ -47,45 +60,50 @@ def find_head(data: bytes) -> int:
     return end + 4 if end >= 0 else 0
 
 
-def parse(head: bytes, method: bytes) -> Answer:
-    """The head of an answer to a request of this method. Raises BadMessage with 502."""
-    match = _HEAD.fullmatch(head)
+def parse(data: bytes, method: bytes, end: int | None = None, websocket: bool = False) -> Answer:
+    """The head, which ends at `end`, of an answer to a request of this method. Raises BadMessage with 502."""
+    match = _HEAD.fullmatch(data, 0, len(data) if end is None else end)
     if match is None:
         raise BadMessage(502, "The node's answer is not HTTP/1.")
     minor, code, reason, block = match.groups()
     status = int(code)
+    lines, found = fields.sort(block, _WATCHED, _REMOVED)
+    answer = Answer(status, reason or b"", 1 if minor == b"1" else 0, lines, found)
     if status == 101:
-        raise BadMessage(502, "The node switched protocols without being asked.")
-    found = fields.split(block)
-    bodiless = method == b"HEAD" or status < 200 or status in (204, 304)
-    length, chunked = _framing(found, minor)
-    wants = [token for _, lower, value in found if lower == b"connection" for token in fields.tokens(value)]
-    keep = b"close" not in wants and (minor == b"1" or b"keep-alive" in wants)
-    body: Body
-    if bodiless:
-        body = LengthBody(0)
-    elif chunked:
-        body = ChunkedBody()
-    elif length is not None:
-        body = LengthBody(length)
-    else:
-        body, keep = UntilCloseBody(), False
-    return Answer(status, reason or b"", found, body, None if chunked else length, keep)
-
-
-def head_for_client(answer: Answer, *, chunked: bool, close: bool, old_client: bool, date: bytes) -> bytes:
-    """The head as it goes to a client. `old_client`: HTTP/1.0, which must be told when the connection stays."""
-    lines = [b"HTTP/1.1 %d %b\r\n" % (answer.status, answer.reason), *fields.end_to_end(answer.fields, _REWRITTEN)]
+        _check_switch(found, websocket)
+        return answer
+    length, chunked = _framing(found, answer.version)
+    answer.length = None if chunked else length
+    if method == b"HEAD" or status < 200 or status == 204 or status == 304:
+        return answer
     if chunked:
-        lines.append(b"Transfer-Encoding: chunked\r\n")
-    elif answer.length is not None and answer.status >= 200 and answer.status != 204:
-        lines.append(b"Content-Length: %d\r\n" % answer.length)
-    if not any(lower == b"date" for _, lower, _ in answer.fields):
-        lines.append(b"Date: " + date + b"\r\n")
-    if not answer.interim and (close or old_client):
-        lines.append(b"Connection: close\r\n" if close else b"Connection: keep-alive\r\n")
-    lines.append(b"\r\n")
-    return b"".join(lines)
+        answer.body = ChunkedBody()
+    elif length is not None:
+        answer.body = LengthBody(length) if length else NOTHING
+    else:
+        answer.body, answer.keep_alive = UntilCloseBody(), False
+    return answer
+
+
+def head_for_client(
+    answer: Answer, *, chunked: bool, close: bool, old_client: bool, date: bytes, extra: bytes = b""
+) -> bytes:
+    """The head as it goes to a client. `old_client`: HTTP/1.0, which must be told when the connection stays."""
+    lines, status = answer.lines, answer.status
+    framing = b""
+    if chunked:
+        framing = b"Transfer-Encoding: chunked\r\n"
+    elif answer.length is not None and status >= 200 and status != 204:
+        framing = b"Content-Length: %d\r\n" % answer.length
+    if b"date" not in answer.found:
+        framing += b"Date: %b\r\n" % date
+    if status == 101:
+        framing += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+    elif status >= 200 and (close or old_client):
+        framing += b"Connection: close\r\n" if close else b"Connection: keep-alive\r\n"
+    return b"HTTP/1.1 %d %b\r\n%b%b%b\r\n" % (
+        status, answer.reason, b"\r\n".join(lines) + b"\r\n" if lines else b"", framing, extra,
+    )  # fmt: skip
 
 
 def own(
@@ -100,37 +118,94 @@ def own(
     head: bool = False,
 ) -> bytes:
     """One of the balancer's own errors as RFC 9457 problem details, which says that lbkit made it (SA-22)."""
-    title = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Error"
     problem = {
-        "type": "about:blank", "title": title, "status": status, "detail": detail,
+        "type": "about:blank", "title": _title(status), "status": status, "detail": detail,
         "source": "lbkit", "reason": reason, "request_id": request_id.decode("ascii", "replace"),
     }  # fmt: skip
-    body = json.dumps(problem).encode() + b"\n"
-    lines = [
-        f"HTTP/1.1 {status} {title}\r\n".encode(),
-        b"Content-Type: application/problem+json\r\nCache-Control: no-store\r\n",
-        b"Content-Length: %d\r\nDate: %b\r\n" % (len(body), date),
-    ]
+    extra = b"Cache-Control: no-store\r\n"
     if status == 405:
-        lines.append(b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n")
+        extra += ALLOW
     if retry_after is not None:
-        lines.append(b"Retry-After: %d\r\n" % retry_after)
-    if close:
-        lines.append(b"Connection: close\r\n")
-    return b"".join([*lines, b"\r\n", b"" if head else body])
+        extra += b"Retry-After: %d\r\n" % retry_after
+    body = json.dumps(problem).encode() + b"\n"
+    return fixed(status, b"application/problem+json", body, date=date, close=close, extra=extra, head=head)
 
 
-def _framing(found: list[Field], minor: bytes) -> tuple[int | None, bool]:
+def fixed(
+    status: int, content_type: bytes, body: bytes, *, date: bytes, close: bool, extra: bytes = b"", head: bool = False
+) -> bytes:
+    """An answer of the balancer's own. `extra`: further field lines; `head`: the request was HEAD."""
+    kind = b"Content-Type: %b\r\n" % content_type if body else b""
+    length = b"" if status in (204, 304) else b"Content-Length: %d\r\n" % len(body)
+    return b"HTTP/1.1 %d %b\r\n%b%bDate: %b\r\n%b%b\r\n%b" % (
+        status, _title(status).encode(), kind, length, date, extra, b"Connection: close\r\n" if close else b"",
+        b"" if head or status in (204, 304) else body,
+    )  # fmt: skip
+
+
+def for_route(
+    route: Route, request: Request, scheme: bytes, port: int, date: bytes, close: bool, head: bool
+) -> tuple[int, bytes]:
+    """Status and answer of a route that redirects or answers by itself. `port`: the one the client reached."""
+    if route.answer is not None:
+        fixed_answer = route.answer
+        kind, body = fixed_answer.content_type.encode(), fixed_answer.body.encode()
+        return fixed_answer.status, fixed(fixed_answer.status, kind, body, date=date, close=close, head=head)
+    assert route.redirect is not None
+    location = b"Location: %b\r\n" % redirected(route.redirect, request, scheme, port)
+    status = route.redirect.status
+    return status, fixed(status, b"", b"", date=date, close=close, extra=location, head=head)
+
+
+def redirected(redirect: Redirect, request: Request, scheme: bytes, port: int) -> bytes:
+    """Where a redirect leads; what it leaves unset stays as it was asked. A new scheme brings its own port."""
+    name, _, asked = request.host.rpartition(b":") if request.host[-1:] != b"]" else (b"", b"", b"")
+    if not name or not asked.isdigit():
+        name, asked = request.host, b""
+    new = redirect.scheme.encode() if redirect.scheme else scheme
+    if redirect.port is not None:
+        at = redirect.port
+    elif new != scheme:
+        at = 443 if new == b"https" else 80
+    else:
+        at = int(asked) if asked else port
+    host = redirect.host.encode() if redirect.host else name
+    target = request.target
+    if redirect.path is not None:
+        target = redirect.path.encode()
+    default = 443 if new == b"https" else 80
+    return b"%b://%b%b%b" % (new, host, b"" if at == default else b":%d" % at, target)
+
+
+def _title(status: int) -> str:
+    return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Error"
+
+
+def _framing(found: fields.Found, version: int) -> tuple[int | None, bool]:
     """(Content-Length, chunked)."""
-    codings = [value for _, lower, value in found if lower == b"transfer-encoding"]
-    lengths = {value for _, lower, value in found if lower == b"content-length"}
-    if codings:
-        if codings != [codings[0]] or codings[0].lower() != b"chunked" or minor == b"0" or lengths:
+    coding, length = found.get(b"transfer-encoding"), found.get(b"content-length")
+    if coding is not None:
+        if coding.strip(b" \t").lower() != b"chunked" or version == 0 or length is not None:
             raise BadMessage(502, "The node framed its answer in a way that has two readings.")
         return None, True
-    if not lengths:
+    if length is None:
         return None, False
-    value = lengths.pop()
-    if lengths or _DIGITS.fullmatch(value) is None:
+    length = length.strip(b" \t")
+    if b"," in length:
+        length = _same(length)
+    if _DIGITS.fullmatch(length) is None:
         raise BadMessage(502, "The node's Content-Length is not one plain decimal number.")
-    return int(value), False
+    return int(length), False
+
+
+def _same(length: bytes) -> bytes:
+    """One value where a node said the same one several times (RFC 9110 section 8.6)."""
+    values = {part.strip(b" \t") for part in length.split(b",")}
+    return values.pop() if len(values) == 1 else length
+
+
+def _check_switch(found: fields.Found, asked: bool) -> None:
+    wants = fields.tokens(found.get(b"connection", b""))
+    switched = fields.tokens(found.get(b"upgrade", b""))
+    if not asked or b"upgrade" not in wants or switched != [b"websocket"]:
+        raise BadMessage(502, "The node switched protocols without being asked.")

@@ -15,6 +15,7 @@ _TOKEN = fields.TOKEN
 _SIZE = re.compile(
     rb"([0-9A-Fa-f]{1,15})((?:;" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb'|"[\t\x20\x21\x23-\x5b\x5d-\x7e]*"))?)*)'
 )
+_PLAIN = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")
 _LINE_LIMIT = 4096
 _TRAILER_LIMIT = 16_384
 LAST_CHUNK = b"0\r\n\r\n"
@@ -23,11 +24,27 @@ LAST_CHUNK = b"0\r\n\r\n"
 class Body(Protocol):
     """A body being read. `done`: it is complete; `rest`: bytes after its end."""
 
-    done: bool
-    rest: bytes
+    @property
+    def done(self) -> bool: ...
+    @property
+    def rest(self) -> bytes: ...
 
     def feed(self, data: bytes) -> bytes:
         """The payload in these bytes. Raises BadMessage."""
+
+
+class NoBody:
+    """A message without a body: complete from the start."""
+
+    __slots__ = ()
+    done = True
+    rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        raise AssertionError("nothing belongs to this body")
+
+
+NOTHING: Body = NoBody()
 
 
 class LengthBody:
@@ -81,6 +98,23 @@ class ChunkedBody:
             position += used
         self._held, self.rest = (b"", self.rest) if self.done else (data[position:], b"")
         return b"".join(payload)
+
+    def frame(self, data: bytes) -> bytes:
+        """The same octets as chunks to pass on: as they came where they are nothing but whole plain chunks."""
+        if not self._left and not self._held and self._trailer is None:
+            at, end = 0, len(data)
+            while at < end and (plain := _PLAIN.match(data, at)) is not None:
+                size = int(plain[1], 16)
+                after = plain.end() + size + 2
+                if not size or after > end or data[after - 2 : after] != b"\r\n":
+                    break
+                at = after
+            if at == end:
+                return data
+            if data[at:] == LAST_CHUNK:
+                self.done = True
+                return data
+        return chunk(self.feed(data)) + (LAST_CHUNK if self.done else b"")
 
     def _step(self, data: bytes, at: int, payload: list[bytes]) -> int:
         """Read one piece at `at`; how many octets it took, -1 when more are needed."""

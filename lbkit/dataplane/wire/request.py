@@ -7,53 +7,70 @@ coding but `chunked`, lists of lengths, more than one Host, other blanks than si
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal
 
 from lbkit.dataplane.wire import fields
-from lbkit.dataplane.wire.body import Body, ChunkedBody, LengthBody
+from lbkit.dataplane.wire.body import NOTHING, Body, ChunkedBody, LengthBody
 from lbkit.dataplane.wire.errors import BadMessage
-from lbkit.dataplane.wire.fields import Field
 from lbkit.spec.listener import RequestLimits
 
-_HEAD = re.compile(rb"(" + fields.TOKEN + rb") ([\x21-\x7e]+) HTTP/1\.([01])\r\n(" + fields.FIELDS + rb")\r\n")
+_HEAD = re.compile(rb"(" + fields.TOKEN + rb") ([\x21-\x7e]++) HTTP/1\.([01])\r\n(" + fields.FIELDS + rb")\r\n")
 _VERSION = re.compile(rb"[^\r\n]* HTTP/([0-9])\.([0-9])\r\n")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?#@]+)(/[^#]*|\?[^#]*|)")
 _DIGITS = re.compile(rb"[0-9]{1,18}")
+_METHOD_LIMIT = 64
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))  # RFC 9110 section 9.2.2; TRACE is refused
-_REPLACED = frozenset(
-    (b"host", b"content-length", b"expect", b"via", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-request-id")
-)  # fmt: skip
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_REMOVED = fields.HOP_BY_HOP | {
+    b"host", b"content-length", b"expect", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host",
+    b"x-request-id", b"max-forwards", b"traceparent",
+}  # fmt: skip
+_WATCHED = _REMOVED | {b"cookie", b"via"}
+_MOST_HOPS = 10
 
 
-@dataclass(slots=True)
 class Request:
     """An understood request head."""
 
-    method: bytes
-    target: bytes
-    """In origin form, or `*`."""
-    version: Literal[0, 1]
-    """The minor version."""
-    host: bytes
-    fields: list[Field]
-    length: int | None
-    """Content-Length; None when the body is chunked."""
-    keep_alive: bool
-    expects_continue: bool
+    __slots__ = (
+        "ends_here", "expects_continue", "found", "host", "keep_alive", "length", "lines", "method", "target", "version", "websocket",
+    )  # fmt: skip
+
+    def __init__(
+        self, method: bytes, target: bytes, version: int, host: bytes, lines: list[bytes], found: fields.Found
+    ) -> None:
+        self.method, self.host, self.version = method, host, version
+        self.target = target
+        """In origin form, or `*`."""
+        self.lines, self.found = lines, found
+        """Field lines to pass on, and watched values by lower-case name."""
+        self.length: int | None = _length(found, version)
+        """Content-Length; None when the body is chunked."""
+        self.keep_alive = version == 1
+        self.websocket = self.ends_here = False
+        if b"connection" in found:
+            wants = fields.tokens(found[b"connection"])
+            self.keep_alive = b"close" not in wants and (version == 1 or b"keep-alive" in wants)
+            self.websocket = b"upgrade" in wants and self._asks_websocket()
+        self.expects_continue = b"expect" in found and _expects(found[b"expect"], version)
 
     @property
     def has_body(self) -> bool:
         return self.length != 0
 
     def body(self) -> Body:
-        return ChunkedBody() if self.length is None else LengthBody(self.length)
+        if self.length is None:
+            return ChunkedBody()
+        return LengthBody(self.length) if self.length else NOTHING
 
     def value(self, name: bytes) -> bytes | None:
         """The first field of this lower-case name."""
-        return next((value for _, lower, value in self.fields if lower == name), None)
+        known = self.found.get(name)
+        return fields.value(self.lines, name) if known is None else known.strip(b" \t")
+
+    def _asks_websocket(self) -> bool:
+        """RFC 6455 section 4.1; every other protocol stays unasked for (RFC 9110 section 7.8 lets us ignore Upgrade)."""
+        asked = fields.tokens(self.found.get(b"upgrade", b""))
+        return asked == [b"websocket"] and self.method == b"GET" and self.version == 1 and self.length == 0
 
 
 def find_head(data: bytes, limits: RequestLimits) -> int:
@@ -63,56 +80,113 @@ def find_head(data: bytes, limits: RequestLimits) -> int:
         return end + 4
     line = data.find(b"\r\n")
     if (line if line >= 0 else len(data)) > limits.target + 32:
-        raise BadMessage(414, f"The request target is longer than {limits.target} octets.")
+        raise _too_long(data, limits)
     if end > limits.headers or len(data) > limits.headers:
         raise BadMessage(431, f"The request's head is longer than {limits.headers} octets.")
     return 0
 
 
-def parse(head: bytes, limits: RequestLimits) -> Request:
-    """The head, which ends with an empty line. Raises BadMessage."""
-    match = _HEAD.fullmatch(head)
+def parse(data: bytes, limits: RequestLimits, end: int | None = None) -> Request:
+    """The head, which ends with an empty line at `end`. Raises BadMessage."""
+    match = _HEAD.fullmatch(data, 0, len(data) if end is None else end)
     if match is None:
-        raise _unreadable(head)
+        raise _unreadable(data)
     method, target, minor, block = match.groups()
     if len(target) > limits.target:
         raise BadMessage(414, f"The request target is longer than {limits.target} octets.")
-    found = fields.split(block)
-    if len(found) > limits.fields:
+    if len(method) > _METHOD_LIMIT:
+        raise BadMessage(501, f"No method is longer than {_METHOD_LIMIT} octets.")
+    if block.count(b"\r\n") > limits.fields:
         raise BadMessage(431, f"More than {limits.fields} header fields.")
-    version: Literal[0, 1] = 1 if minor == b"1" else 0
+    lines, found = fields.sort(block, _WATCHED, _REMOVED)
+    version = 1 if minor == b"1" else 0
     host = _host(found, version)
-    target, host = _origin_form(method, target, host)
-    length = _length(found, version)
-    if length is not None and limits.body is not None and length > limits.body:
+    if target[0] != 47 or b"#" in target or method in _REFUSED:
+        target, host = _origin_form(method, target, host)
+    request = Request(method, target, version, host, lines, found)
+    length = request.length
+    if length and limits.body is not None and length > limits.body:
         raise BadMessage(413, f"The body is larger than {limits.body} octets.")
-    return Request(method, target, version, host, found, length, _keep_alive(found, version), _expects(found, version))
+    if method == b"OPTIONS" and b"max-forwards" in found:
+        _count_down(request)
+    if b"via" in found and found[b"via"].count(b" lbkit") >= _MOST_HOPS:
+        raise BadMessage(508, "The request came through here before: it goes in a circle.")
+    return request
 
 
-def head_for_node(request: Request, client: bytes, scheme: bytes, request_id: bytes, fallback_host: bytes) -> bytes:
-    """The head as it goes to a node: our own version, Host, framing, Via and X-Forwarded-* (RFC 9110 section 7.6)."""
-    lines = [
-        request.method + b" " + request.target + b" HTTP/1.1\r\n",
-        b"Host: " + (request.host or fallback_host) + b"\r\n",
-        *fields.end_to_end(request.fields, _REPLACED),
-    ]
-    if request.length is None:
-        lines.append(b"Transfer-Encoding: chunked\r\n")
-    elif request.length or request.value(b"content-length") is not None:
-        lines.append(b"Content-Length: %d\r\n" % request.length)
-    via = b", ".join([v for _, lower, v in request.fields if lower == b"via"] + [b"1.%d lbkit" % request.version])
-    lines.append(b"Via: " + via + b"\r\n")
-    lines.append(b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (client, scheme))
-    if request.host:
-        lines.append(b"X-Forwarded-Host: " + request.host + b"\r\n")
-    lines.append(b"X-Request-Id: " + request_id + b"\r\n\r\n")
-    return b"".join(lines)
+_REFUSED = frozenset((b"CONNECT", b"TRACE"))
+
+
+def head_for_node(request: Request, forwarded: bytes, request_id: bytes, fallback_host: bytes, trace: bytes) -> bytes:
+    """The head as it goes to a node: our own version, Host, framing, Via and forwarding fields (RFC 9110 section 7.6).
+
+    `forwarded`: X-Forwarded-* lines. `trace`: the traceparent.
+    """
+    length = request.length
+    if length is None:
+        framing = b"Transfer-Encoding: chunked\r\n"
+    elif length or b"content-length" in request.found:
+        framing = b"Content-Length: %d\r\n" % length
+    else:
+        framing = b"Connection: Upgrade\r\nUpgrade: websocket\r\n" if request.websocket else b""
+    lines = request.lines
+    return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%bVia: 1.%d lbkit\r\n%bX-Request-Id: %b\r\ntraceparent: %b\r\n\r\n" % (
+        request.method, request.target, request.host or fallback_host,
+        b"\r\n".join(lines) + b"\r\n" if lines else b"", framing, request.version, forwarded, request_id, trace,
+    )  # fmt: skip
+
+
+def forwarded(request: Request, client: bytes, scheme: bytes, trusted: bool) -> bytes:
+    """X-Forwarded-* lines. Those of a trusted peer are added to, all others are replaced."""
+    found = request.found
+    if trusted and b"x-forwarded-for" in found:
+        client = found[b"x-forwarded-for"].strip(b" \t") + b", " + client
+    if trusted:
+        scheme = found.get(b"x-forwarded-proto", scheme).strip(b" \t")
+    host = found.get(b"x-forwarded-host", request.host).strip(b" \t") if trusted else request.host
+    if not host:
+        return b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (client, scheme)
+    return b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n" % (client, scheme, host)
+
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[!-~]*)?")
 
 
 def request_id(request: Request, fresh: bytes) -> bytes:
     """The client's own id when it is a plain word, else the fresh one."""
-    given = request.value(b"x-request-id")
-    return given if given and _REQUEST_ID.fullmatch(given) else fresh
+    given = request.found.get(b"x-request-id")
+    if given is None:
+        return fresh
+    given = given.strip(b" \t")
+    return given if _REQUEST_ID.fullmatch(given) else fresh
+
+
+def traceparent(request: Request, fresh: bytes) -> bytes:
+    """The client's own W3C trace context when it is valid, else the fresh one, which begins a trace."""
+    given = request.found.get(b"traceparent")
+    if given is None:
+        return fresh
+    given = given.strip(b" \t")
+    return given if _TRACEPARENT.fullmatch(given) else fresh
+
+
+def cookie(request: Request, name: bytes) -> bytes:
+    """The value of a cookie, or nothing."""
+    for part in request.found.get(b"cookie", b"").replace(b",", b";").split(b";"):
+        key, _, found = part.strip(b" \t").partition(b"=")
+        if key == name:
+            return found
+    return b""
+
+
+def _count_down(request: Request) -> None:
+    """RFC 9110 section 7.6.2: an OPTIONS request that may go no further is answered here."""
+    left = request.found[b"max-forwards"].strip(b" \t")
+    if _DIGITS.fullmatch(left) is None:
+        raise BadMessage(400, "Max-Forwards is one plain decimal number.")
+    request.ends_here = int(left) == 0
+    request.lines.append(b"Max-Forwards: %d" % (int(left) - 1))
 
 
 def _unreadable(head: bytes) -> BadMessage:
@@ -122,23 +196,29 @@ def _unreadable(head: bytes) -> BadMessage:
     return BadMessage(400, "The request line or a header field is not as RFC 9112 writes it.")
 
 
-def _host(found: list[Field], version: int) -> bytes:
-    hosts = [value for _, lower, value in found if lower == b"host"]
-    if len(hosts) > 1 or (not hosts and version == 1):
-        raise BadMessage(400, "A request has exactly one Host.")
-    host = hosts[0] if hosts else b""
+def _too_long(data: bytes, limits: RequestLimits) -> BadMessage:
+    if data.find(b" ", 0, _METHOD_LIMIT + 1) < 0:
+        return BadMessage(501, f"No method is longer than {_METHOD_LIMIT} octets.")
+    return BadMessage(414, f"The request target is longer than {limits.target} octets.")
+
+
+def _host(found: fields.Found, version: int) -> bytes:
+    host = found.get(b"host")
+    if host is None:
+        if version == 1:
+            raise BadMessage(400, "A request has exactly one Host.")
+        return b""
+    host = host.strip(b" \t")
     if _HOST.fullmatch(host) is None:
-        raise BadMessage(400, "The Host is not a host with an optional port.")
+        raise BadMessage(400, "A request has exactly one Host: a host with an optional port.")
     return host
 
 
 def _origin_form(method: bytes, target: bytes, host: bytes) -> tuple[bytes, bytes]:
-    if method in (b"CONNECT", b"TRACE"):
+    if method in _REFUSED:
         raise BadMessage(405, f"{method.decode()} is not served here.")
     if b"#" in target:
         raise BadMessage(400, "A request target has no fragment.")
-    if target.startswith(b"/"):
-        return target, host
     if target == b"*" and method == b"OPTIONS":
         return target, host
     absolute = _ABSOLUTE.fullmatch(target)
@@ -150,31 +230,25 @@ def _origin_form(method: bytes, target: bytes, host: bytes) -> tuple[bytes, byte
     return path, absolute[1]
 
 
-def _length(found: list[Field], version: int) -> int | None:
-    lengths = [value for _, lower, value in found if lower == b"content-length"]
-    codings = [value for _, lower, value in found if lower == b"transfer-encoding"]
-    if codings:
-        if lengths or version == 0:
+def _length(found: fields.Found, version: int) -> int | None:
+    coding, length = found.get(b"transfer-encoding"), found.get(b"content-length")
+    if coding is not None:
+        if length is not None or version == 0:
             raise BadMessage(400, "Transfer-Encoding beside Content-Length or in HTTP/1.0 has two readings.")
-        if len(codings) > 1 or codings[0].lower() != b"chunked":
+        if coding.strip(b" \t").lower() != b"chunked":
             raise BadMessage(400, "The only transfer coding of a request is chunked, once.")
         return None
-    if not lengths:
+    if length is None:
         return 0
-    if len(lengths) > 1 or _DIGITS.fullmatch(lengths[0]) is None:
+    length = length.strip(b" \t")
+    if _DIGITS.fullmatch(length) is None:
         raise BadMessage(400, "Content-Length is one plain decimal number.")
-    return int(lengths[0])
+    return int(length)
 
 
-def _keep_alive(found: list[Field], version: int) -> bool:
-    wants = [token for _, lower, value in found if lower == b"connection" for token in fields.tokens(value)]
-    return b"close" not in wants and (version == 1 or b"keep-alive" in wants)
-
-
-def _expects(found: list[Field], version: int) -> bool:
-    expected = [value.lower() for _, lower, value in found if lower == b"expect"]
-    if not expected or version == 0:
+def _expects(value: bytes, version: int) -> bool:
+    if version == 0:
         return False
-    if expected != [b"100-continue"]:
+    if value.strip(b" \t").lower() != b"100-continue":
         raise BadMessage(417, "The only expectation met here is 100-continue.")
     return True

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from lbkit.dataplane.core.agenda import NEVER
 from lbkit.dataplane.core.commands import Assign, Command, Drop, Gone, Refuse, Ticket
-from lbkit.dataplane.core.pool import NEVER, PoolState
-from tests.dataplane.specs import pool
+from lbkit.dataplane.core.pool import PoolState
+from tests.dataplane.specs import pool, random
 
 QUEUE = {"hard": 1, "queue": {"size": 2, "timeout": 10}}
 
@@ -23,7 +24,7 @@ def refused(commands: list[Command]) -> list[tuple[Ticket, str]]:
 
 
 def test_without_a_queue_the_excess_is_refused_at_once():  # UK-12, UK-5
-    state = PoolState(pool(2, limits={"hard": 1}), 0)
+    state = PoolState(pool(2, limits={"hard": 1}), 0, random)
     for _ in range(2):
         assert assigned(arrive(state)[1])
     ticket, commands = arrive(state)
@@ -31,7 +32,7 @@ def test_without_a_queue_the_excess_is_refused_at_once():  # UK-12, UK-5
 
 
 def test_hard_1_serves_one_at_a_time_and_the_queue_in_order():  # SA-7..9, UK-11
-    state = PoolState(pool(1, limits=QUEUE), 0)
+    state = PoolState(pool(1, limits=QUEUE), 0, random)
     first, _ = arrive(state)
     second, waiting = arrive(state)
     third, _ = arrive(state)
@@ -41,11 +42,11 @@ def test_hard_1_serves_one_at_a_time_and_the_queue_in_order():  # SA-7..9, UK-11
     assert assigned(state.release(first, 1)) == [second]
     assert assigned(state.release(second, 2)) == [third]
     assert state.release(third, 3) == []
-    assert "waiting=0 <a up ready 0/1>" in repr(state)
+    assert "waiting=0 <a up 0/1>" in repr(state)
 
 
 def test_who_waits_too_long_is_refused_and_never_sent():  # SA-11..13
-    state = PoolState(pool(1, limits=QUEUE), 0)
+    state = PoolState(pool(1, limits=QUEUE), 0, random)
     first, _ = arrive(state)
     late, _ = arrive(state, now=3)
     assert state.deadline == 13
@@ -55,7 +56,7 @@ def test_who_waits_too_long_is_refused_and_never_sent():  # SA-11..13
 
 
 def test_a_client_that_leaves_the_queue_lets_the_next_one_pass():  # LB-7
-    state = PoolState(pool(1, limits=QUEUE), 0)
+    state = PoolState(pool(1, limits=QUEUE), 0, random)
     first, _ = arrive(state)
     gone, _ = arrive(state)
     patient, _ = arrive(state)
@@ -64,7 +65,7 @@ def test_a_client_that_leaves_the_queue_lets_the_next_one_pass():  # LB-7
 
 
 def test_releasing_twice_gives_back_one_slot():  # LB-7
-    state = PoolState(pool(1, limits={"hard": 2}), 0)
+    state = PoolState(pool(1, limits={"hard": 2}), 0, random)
     first, _ = arrive(state)
     arrive(state)
     state.release(first, 1)
@@ -73,7 +74,7 @@ def test_releasing_twice_gives_back_one_slot():  # LB-7
 
 
 def test_retry_after_comes_from_the_measured_pace():  # LB-8
-    state = PoolState(pool(1, limits={"hard": 1}), 0)
+    state = PoolState(pool(1, limits={"hard": 1}), 0, random)
     ticket, _ = arrive(state)
     (command,) = arrive(state)[1]
     assert isinstance(command, Refuse)
@@ -83,11 +84,15 @@ def test_retry_after_comes_from_the_measured_pace():  # LB-8
         ticket, _ = arrive(state, now)
     (command,) = arrive(state, 8)[1]
     assert isinstance(command, Refuse)
-    assert command.retry_after == 4
+    assert command.retry_after == 5
+    spread = [PoolState(state.spec, 0, chance) for chance in (lambda: 0.0, lambda: 0.99)]
+    for other in spread:
+        other._pace = 8.0
+    assert [other.retry_after() for other in spread] == [8, 10]
 
 
 def test_a_failed_node_is_not_tried_again_while_there_is_another():  # LB-7
-    state = PoolState(pool(2, algorithm="least_connections"), 0)
+    state = PoolState(pool(2, algorithm="least_connections"), 0, random)
     ticket, _ = arrive(state)
     before = ticket.node
     assert assigned(state.again(ticket, 0)) == [ticket]
@@ -97,7 +102,7 @@ def test_a_failed_node_is_not_tried_again_while_there_is_another():  # LB-7
 
 
 def test_a_node_that_goes_down_gets_nothing_new_and_keeps_its_work():  # CR-12
-    state = PoolState(pool(2, health_check={"fall": 1, "rise": 1}), 0)
+    state = PoolState(pool(2, health_check={"fall": 1, "rise": 1}), 0, random)
     a, b = state.nodes.values()
     for node in (a, b):
         state.probed(node, True, "", 0)
@@ -110,7 +115,7 @@ def test_a_node_that_goes_down_gets_nothing_new_and_keeps_its_work():  # CR-12
 
 
 def test_without_a_healthy_node_work_is_refused_even_with_a_queue():
-    state = PoolState(pool(1, limits=QUEUE, health_check={}), 0)
+    state = PoolState(pool(1, limits=QUEUE, health_check={}), 0, random)
     waiting, commands = arrive(state)
     assert commands == []
     assert assigned(state.probed(state.nodes["a"], True, "", 0)) == [waiting]
@@ -121,7 +126,7 @@ def test_without_a_healthy_node_work_is_refused_even_with_a_queue():
 
 
 def test_drain_takes_nothing_new_and_is_reversible():  # UK-13
-    state = PoolState(pool(2), 0)
+    state = PoolState(pool(2), 0, random)
     running, _ = arrive(state)
     state.set_admin("a", "drain", 0)
     assert [arrive(state)[0].node for _ in range(2)] == [state.nodes["b"]] * 2
@@ -132,7 +137,7 @@ def test_drain_takes_nothing_new_and_is_reversible():  # UK-13
 
 
 def test_drain_is_bounded_by_its_deadline():  # UK-13
-    state = PoolState(pool(1, drain=30), 0)
+    state = PoolState(pool(1, drain=30), 0, random)
     running, _ = arrive(state)
     state.set_admin("a", "drain", 100)
     assert state.deadline == 130
@@ -141,13 +146,13 @@ def test_drain_is_bounded_by_its_deadline():  # UK-13
 
 
 def test_maintenance_cuts_running_work():
-    state = PoolState(pool(1), 0)
+    state = PoolState(pool(1), 0, random)
     running, _ = arrive(state)
     assert state.set_admin("a", "maintenance", 0) == [Drop(running, "maintenance")]
 
 
 def test_a_removed_node_gets_nothing_new_from_that_instant_and_is_forgotten_when_empty():  # UK-4, LB-6
-    state = PoolState(pool(2), 0)
+    state = PoolState(pool(2), 0, random)
     running, _ = arrive(state)
     leaving = state.nodes["a"]
     assert state.configure(pool(nodes={"b": {"address": "10.0.0.2"}}), 5) == []
@@ -158,13 +163,13 @@ def test_a_removed_node_gets_nothing_new_from_that_instant_and_is_forgotten_when
 
 
 def test_an_idle_removed_node_is_forgotten_at_once():  # UK-4
-    state = PoolState(pool(2), 0)
+    state = PoolState(pool(2), 0, random)
     leaving = state.nodes["a"]
     assert state.configure(pool(nodes={"b": {"address": "10.0.0.2"}}), 0) == [Gone(leaving)]
 
 
 def test_adding_a_node_keeps_the_counts_of_others_and_serves_who_waits():  # UK-17..19, LB-6
-    state = PoolState(pool(1, limits=QUEUE), 0)
+    state = PoolState(pool(1, limits=QUEUE), 0, random)
     arrive(state)
     waiting, _ = arrive(state)
     kept = state.nodes["a"]
@@ -174,7 +179,7 @@ def test_adding_a_node_keeps_the_counts_of_others_and_serves_who_waits():  # UK-
 
 
 def test_a_new_address_under_an_old_name_is_another_node():  # UK-4
-    state = PoolState(pool(1), 0)
+    state = PoolState(pool(1), 0, random)
     running, _ = arrive(state)
     before = state.nodes["a"]
     state.configure(pool(nodes={"a": {"address": "10.0.0.9"}}), 0)
@@ -184,7 +189,7 @@ def test_a_new_address_under_an_old_name_is_another_node():  # UK-4
 
 
 def test_an_admin_state_set_by_hand_survives_a_configuration_that_does_not_speak_of_it():
-    state = PoolState(pool(2), 0)
+    state = PoolState(pool(2), 0, random)
     state.set_admin("a", "drain", 0)
     state.configure(pool(2, algorithm="least_connections"), 1)
     assert state.nodes["a"].admin == "drain"
@@ -196,7 +201,7 @@ def test_an_admin_state_set_by_hand_survives_a_configuration_that_does_not_speak
 
 
 def test_a_lower_limit_and_a_shorter_queue_hold_at_once():
-    state = PoolState(pool(1, limits={"hard": 2, "queue": {"size": 3}}), 0)
+    state = PoolState(pool(1, limits={"hard": 2, "queue": {"size": 3}}), 0, random)
     running = [arrive(state)[0] for _ in range(2)]
     waiting = [arrive(state)[0] for _ in range(3)]
     assert refused(state.configure(pool(1, limits={"hard": 1, "queue": {"size": 1}}), 1)) == [
@@ -208,7 +213,7 @@ def test_a_lower_limit_and_a_shorter_queue_hold_at_once():
 
 
 def test_a_retired_pool_refuses_who_waits_and_drains_the_rest():
-    state = PoolState(pool(1, limits=QUEUE), 0)
+    state = PoolState(pool(1, limits=QUEUE), 0, random)
     running, _ = arrive(state)
     waiting, _ = arrive(state)
     assert refused(state.retire(0)) == [(waiting, "drain")]

@@ -6,13 +6,15 @@ import asyncio
 import contextlib
 import functools
 import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import h11
 
 from lbkit.dataplane.config import BootConfig
+from lbkit.dataplane.shell.loop import Loop
 from lbkit.dataplane.shell.server import Server
 from lbkit.spec import Spec
 
@@ -24,7 +26,8 @@ def run(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
 
     @functools.wraps(test)
     def wrapper(*args: Any, **kwargs: Any) -> None:
-        asyncio.run(asyncio.wait_for(test(*args, **kwargs), 30))
+        with asyncio.Runner(loop_factory=Loop) as runner:
+            runner.run(asyncio.wait_for(test(*args, **kwargs), 30))
 
     return wrapper
 
@@ -221,7 +224,7 @@ async def nodes(*names: str, handler: Handler | None = None) -> AsyncIterator[li
 @contextlib.asynccontextmanager
 async def balancer(spec: Spec, ready: bool = True) -> AsyncIterator[Server]:
     """A running balancer; ready: every node was probed once."""
-    server = Server(asyncio.get_running_loop())
+    server = Server(cast(Loop, asyncio.get_running_loop()))
     server.apply(BootConfig(name="test", spec=spec))
     try:
         if ready:
@@ -240,3 +243,10 @@ def idle(server: Server) -> bool:
     """Nothing in flight and nothing waiting anywhere."""
     pools = [dispatcher.pool for dispatcher in server.pools.values()]
     return not any(pool.waiting or any(node.in_flight for node in pool.all_nodes()) for pool in pools)
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Close with RST."""
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()

@@ -11,8 +11,7 @@ import h11
 import pytest
 
 from lbkit.dataplane.core.pool import PoolState
-from lbkit.dataplane.shell.upstream import reset
-from tests.dataplane.shell.house import Client, Gate, ask, balancer, free_port, nodes, raw, run, until
+from tests.dataplane.shell.house import Client, Gate, ask, balancer, free_port, nodes, raw, reset, run, until
 from tests.dataplane.specs import spec
 
 
@@ -319,7 +318,7 @@ async def test_an_answer_without_length_that_breaks_is_reset_for_an_old_client()
     async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n\r\nhello")
         await writer.drain()
-        reset(writer.transport)  # type: ignore[arg-type]
+        reset(writer)
 
     async with nodes("a", handler=half) as (a,):
         port = free_port()

@@ -125,9 +125,9 @@ async def raw_once(port: int) -> bytes:
     return head
 
 
-def routed(found: Spec) -> Spec:
+def changed(found: Spec, part: str, name: str, **settings: Any) -> Spec:
     data = found.model_dump(exclude_unset=True)
-    data["listeners"]["l"]["routes"] = {"r": {"path": "/x", "pool": "p"}}
+    data[part][name].update(settings)
     return Spec.load(data)
 
 
@@ -142,7 +142,7 @@ async def test_a_bad_configuration_changes_nothing():  # LB-6
             taken = other.getsockname()[1]
             async with balancer(good) as server:
                 for bad, kind, path in (
-                    (routed(good), Unsupported, "listeners.l.routes"),
+                    (changed(good, "pools", "p", firewall=True), Unsupported, "pools.p.firewall"),
                     (spec(taken, {"b": a.port}, health_check=None), OperationError, "listeners.l.port"),
                 ):
                     with pytest.raises(kind) as caught:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from lbkit.dataplane.wire import answer as answers
-from lbkit.dataplane.wire.body import ChunkedBody, LengthBody, UntilCloseBody
+from lbkit.dataplane.wire.body import ChunkedBody, LengthBody, NoBody, UntilCloseBody
 from lbkit.dataplane.wire.errors import BadMessage
 
 
@@ -22,9 +22,9 @@ def head(fields: bytes = b"", line: bytes = b"HTTP/1.1 200 OK") -> bytes:
         (head(b"Content-Length: 5\r\nContent-Length: 5\r\n"), b"GET", LengthBody, True),
         (head(b"Transfer-Encoding: chunked\r\n"), b"GET", ChunkedBody, True),
         (head(), b"GET", UntilCloseBody, False),
-        (head(line=b"HTTP/1.1 204 No Content"), b"GET", LengthBody, True),
-        (head(line=b"HTTP/1.1 304 "), b"GET", LengthBody, True),
-        (head(b"Transfer-Encoding: chunked\r\n"), b"HEAD", LengthBody, True),
+        (head(line=b"HTTP/1.1 204 No Content"), b"GET", NoBody, True),
+        (head(line=b"HTTP/1.1 304 "), b"GET", NoBody, True),
+        (head(b"Transfer-Encoding: chunked\r\n"), b"HEAD", NoBody, True),
         (head(b"Content-Length: 5\r\nConnection: close\r\n"), b"GET", LengthBody, False),
         (head(b"Content-Length: 5\r\n", b"HTTP/1.0 200 OK"), b"GET", LengthBody, False),
         (head(b"Content-Length: 5\r\n", b"HTTP/1.1 200"), b"GET", LengthBody, True),

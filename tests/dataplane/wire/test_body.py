@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbkit.dataplane.wire.body import LAST_CHUNK, Body, ChunkedBody, LengthBody, chunk
+from lbkit.dataplane.wire.body import LAST_CHUNK, ChunkedBody, LengthBody, chunk
 from lbkit.dataplane.wire.errors import BadMessage
 
 
-def fed(body: Body, data: bytes, cuts: list[int]) -> bytes:
+def fed(body: ChunkedBody | LengthBody, data: bytes, cuts: list[int]) -> bytes:
     """The payload when the data arrives in pieces."""
     payload, start = b"", 0
     for cut in [*sorted(c % (len(data) + 1) for c in cuts), len(data)]:

@@ -1,0 +1,114 @@
+"""The event loop: asyncio's, with a selector that serves connections itself.
+
+A stream's events are handled inside `select`, without a handle or a callback of asyncio's for each, which halves the
+cost of a request. Everything else (probes, hooks, the control API) is plain asyncio beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import select
+import selectors
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+READ, WRITE = select.EPOLLIN, select.EPOLLOUT
+
+
+class Watcher(Protocol):
+    """Whoever owns a descriptor."""
+
+    def ready(self, mask: int) -> None:
+        """Events arrived. Must not raise."""
+
+
+class Poller(selectors.BaseSelector):
+    """A selector over one epoll for asyncio's own descriptors and for watchers."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._keys: dict[int, selectors.SelectorKey] = {}
+        self._watchers: dict[int, Watcher] = {}
+
+    # -- watchers ----------------------------------------------------------------------------------------------------
+
+    def watch(self, fd: int, watcher: Watcher, mask: int) -> None:
+        self._epoll.register(fd, mask)
+        self._watchers[fd] = watcher
+
+    def change(self, fd: int, mask: int) -> None:
+        self._epoll.modify(fd, mask)
+
+    def forget(self, fd: int) -> None:
+        """Harmless when it is not watched."""
+        if self._watchers.pop(fd, None) is not None:
+            self._epoll.unregister(fd)
+
+    def __contains__(self, fd: int) -> bool:
+        return fd in self._watchers
+
+    # -- what asyncio asks for ---------------------------------------------------------------------------------------
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        fd = fileobj if isinstance(fileobj, int) else int(fileobj.fileno())
+        if fd in self._keys:
+            raise KeyError(f"{fileobj!r} is registered already")
+        key = self._keys[fd] = selectors.SelectorKey(fileobj, fd, events, data)
+        self._epoll.register(fd, _mask(events))
+        return key
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        fd = fileobj if isinstance(fileobj, int) else int(fileobj.fileno())
+        key = self._keys.pop(fd)
+        with contextlib.suppress(OSError):  # closed before it was unregistered
+            self._epoll.unregister(fd)
+        return key
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        fd = fileobj if isinstance(fileobj, int) else int(fileobj.fileno())
+        key = self._keys[fd] = self._keys[fd]._replace(events=events, data=data)
+        self._epoll.modify(fd, _mask(events))
+        return key
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        wait = -1.0 if timeout is None else 0.0 if timeout <= 0 else math.ceil(timeout * 1e3) * 1e-3
+        try:
+            found = self._epoll.poll(wait, 256)
+        except InterruptedError:
+            return []
+        ready: list[tuple[selectors.SelectorKey, int]] = []
+        watchers = self._watchers
+        for fd, mask in found:
+            watcher = watchers.get(fd)
+            if watcher is not None:
+                watcher.ready(mask)
+            elif (key := self._keys.get(fd)) is not None:
+                events = (mask & ~READ and selectors.EVENT_WRITE) | (mask & ~WRITE and selectors.EVENT_READ)
+                if events & key.events:
+                    ready.append((key, events & key.events))
+        return ready
+
+    def close(self) -> None:
+        self._epoll.close()
+        self._keys.clear()
+        self._watchers.clear()
+
+    def get_key(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._keys[fileobj if isinstance(fileobj, int) else int(fileobj.fileno())]
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        return self._keys
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """An asyncio loop that knows its poller."""
+
+    def __init__(self) -> None:
+        self.poller = Poller()
+        super().__init__(self.poller)
+
+
+def _mask(events: int) -> int:
+    return (READ if events & selectors.EVENT_READ else 0) | (WRITE if events & selectors.EVENT_WRITE else 0)

@@ -1,0 +1,64 @@
+"""Listening sockets: bound here, or inherited from systemd or from the process before this one."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from lbkit.errors import OperationError, Problem
+from lbkit.spec import Listener
+
+_BACKLOG = 1024
+
+
+def bind(name: str, spec: Listener) -> list[socket.socket]:
+    """Listening sockets for a listener: its address, or all of IPv4 and IPv6. Raises OperationError."""
+    hosts = [spec.address] if spec.address else ["0.0.0.0", "::"]
+    sockets: list[socket.socket] = []
+    try:
+        for host in hosts:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            try:
+                sockets.append(_listen(family, host, spec.port))
+            except OSError as error:
+                missing = error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+                if family == socket.AF_INET6 and len(hosts) == 2 and missing:
+                    continue  # a machine without IPv6
+                raise _not_bound(name, spec, host, error) from None
+    except OperationError:
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets
+
+
+def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what it accepts inherits this
+        sock.setblocking(False)
+        sock.bind((host, port))
+        sock.listen(_BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _not_bound(name: str, spec: Listener, host: str, error: OSError) -> OperationError:
+    remedies = {
+        errno.EADDRINUSE: "Stop the process that holds it, or choose another port.",
+        errno.EACCES: "Ports below 1024 need CAP_NET_BIND_SERVICE; choose a higher one.",
+        errno.EADDRNOTAVAIL: "Choose an address of this machine.",
+    }
+    field = "address" if error.errno == errno.EADDRNOTAVAIL else "port"
+    problem = Problem(
+        f"listeners.{name}.{field}",
+        f"Can't listen on {host}: {error.strerror}.",
+        remedies.get(error.errno or 0, ""),
+        str(getattr(spec, field)),
+    )
+    return OperationError("The balancer can't listen", [problem])

@@ -64,20 +64,30 @@ def targets(arguments: argparse.Namespace) -> None:
 
 
 def serve(arguments: argparse.Namespace) -> int:
-    """Run the dataplane in the foreground. The file is a boot configuration or a bare spec."""
-    from lbkit.dataplane.__main__ import serve as run
+    """Run the dataplane in the foreground. The configuration is a boot configuration or a bare spec, in a file or at a URL."""
+    from lbkit.dataplane.options import Options
+    from lbkit.dataplane.serve import serve as run
+    from lbkit.dataplane.shell.source import FileSource, UrlSource
+
+    where = arguments.config
+    if where.startswith(("http://", "https://")):
+        return run(UrlSource(where, arguments.poll, arguments.config_token_file), Options.of(arguments))
+    return run(FileSource(Path(where), _boot_config), Options.of(arguments))
+
+
+def _boot_config(path: Path) -> Any:
     from lbkit.dataplane.config import BootConfig
     from lbkit.load import at_lines, load, read
 
-    if arguments.config.suffix == ".py":
-        return run(BootConfig(name="lbkit", spec=load(arguments.config)), arguments.state)
-    data, lines = read(arguments.config)
+    if path.suffix == ".py":
+        return BootConfig(name="lbkit", spec=load(path))
+    data, lines = read(path)
     if "spec" not in data:
-        return run(BootConfig(name="lbkit", spec=load(arguments.config)), arguments.state)
+        return BootConfig(name="lbkit", spec=load(path))
     try:
-        return run(BootConfig.load(data), arguments.state)
+        return BootConfig.load(data)
     except SpecError as error:
-        raise at_lines(error, arguments.config, lines) from None
+        raise at_lines(error, path, lines) from None
 
 
 def status(arguments: argparse.Namespace) -> None:
@@ -145,6 +155,8 @@ def _status_text(status: dict[str, Any], folder: Path) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from lbkit.dataplane.options import add_options
+
     parser = argparse.ArgumentParser(prog="lbkit", description="One load balancer spec, three homes.")
     parser.add_argument("--version", action="version", version=f"lbkit {VERSION}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -161,8 +173,14 @@ def _parser() -> argparse.ArgumentParser:
     listing = command("targets", targets)
     listing.add_argument("--markdown", action="store_true", help="as the page in docs/")
     serving = command("serve", serve)
-    serving.add_argument("--config", required=True, type=Path, help="boot configuration or spec, YAML or JSON")
-    serving.add_argument("--state", required=True, type=Path, help="private folder for the control socket")
+    serving.add_argument(
+        "--config", required=True, help="boot configuration or spec: YAML, JSON or Python file, or a URL"
+    )
+    serving.add_argument(
+        "--poll", type=float, default=10, metavar="SECONDS", help="how often a URL is asked; default 10"
+    )
+    serving.add_argument("--config-token-file", type=Path, help="file with a bearer token for the URL")
+    add_options(serving)
     asking = command("status", status)
     draining = command("drain", drain)
     for made in (asking, draining):

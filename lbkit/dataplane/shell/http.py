@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lbkit.dataplane.shell.listening import Listening
 
 _LINGER = 2.0
+_LAST_CALL = 0.5
 _RUN = os.urandom(8).hex().encode()
 _ID = _RUN[:12] + b"-%x"
 _TRACE = b"00-" + _RUN + b"%016x-%016x-01"
@@ -186,10 +187,10 @@ class HttpSession:
     # -- from the listener -------------------------------------------------------------------------------------------
 
     def drain(self) -> None:
-        """Answer what was asked, then close; an idle connection closes at once."""
+        """Answer what was asked, then close; an idle connection has a moment left for a request that is on its way."""
         self.closing = True
         if self._exchange is None and not self._buffer:
-            self._close()
+            self.alarm.set(_LAST_CALL)
 
     def cut(self) -> None:
         """Close at once."""

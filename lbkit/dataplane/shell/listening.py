@@ -69,6 +69,10 @@ class Listening:
         """Whether this peer's X-Forwarded-* lines are believed."""
         return bool(self._trusted) and _within(peer.decode(), self._trusted)
 
+    def sockets(self) -> list[socket.socket]:
+        """The listening sockets."""
+        return [acceptor.sock for acceptor in self._acceptors]
+
     def unbind(self) -> None:
         """Let go of the port; those connected stay."""
         self._stop()

@@ -3,12 +3,45 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 
 from lbkit.errors import OperationError, Problem
 from lbkit.spec import Listener
 
 _BACKLOG = 1024
+_FIRST_FD = 3
+_inherited: list[socket.socket] = []
+
+
+def inherit(descriptors: list[int]) -> None:
+    """Listening sockets of a predecessor: `bind` takes those that fit before it makes new ones."""
+    for fd in descriptors:
+        sock = socket.socket(fileno=fd)
+        sock.setblocking(False)
+        _inherited.append(sock)
+
+
+def inherit_from_systemd() -> None:
+    """Sockets of a systemd socket unit (sd_listen_fds(3))."""
+    if os.environ.get("LISTEN_PID") == str(os.getpid()):
+        count = int(os.environ.get("LISTEN_FDS", "0"))
+        inherit(list(range(_FIRST_FD, _FIRST_FD + count)))
+        del os.environ["LISTEN_PID"]
+
+
+def close_inherited() -> None:
+    """Those that no listener wanted."""
+    while _inherited:
+        _inherited.pop().close()
+
+
+def _taken_over(family: socket.AddressFamily, host: str, port: int) -> socket.socket | None:
+    for sock in _inherited:
+        if sock.family == family and sock.getsockname()[:2] == (host, port):
+            _inherited.remove(sock)
+            return sock
+    return None
 
 
 def bind(name: str, spec: Listener) -> list[socket.socket]:
@@ -33,6 +66,8 @@ def bind(name: str, spec: Listener) -> list[socket.socket]:
 
 
 def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    if (taken := _taken_over(family, host, port)) is not None:
+        return taken
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,0 +1,127 @@
+"""A balancer's process: from its first configuration to the last byte after SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+from typing import cast
+
+from lbkit.dataplane.config import BootConfig
+from lbkit.dataplane.options import Options
+from lbkit.dataplane.shell import ports
+from lbkit.dataplane.shell.control import Control
+from lbkit.dataplane.shell.handover import Handover, take_over
+from lbkit.dataplane.shell.journal import Journal
+from lbkit.dataplane.shell.loop import Loop
+from lbkit.dataplane.shell.server import Server
+from lbkit.dataplane.shell.source import Source, follow
+from lbkit.errors import LbkitError, OperationError, Problem
+
+
+def serve(source: Source, options: Options) -> int:
+    """Run until a signal ends it; the exit status. Raises LbkitError when it can't start."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if (options.control is None) != (options.token_file is None):
+        reason = "The control API on TCP and its token belong together."
+        raise OperationError(
+            "The control API is open to others", [Problem("--control", reason, "Give --token-file too.")]
+        )
+    _own_folder(options.state)
+    config = source.look()
+    assert config is not None
+    _all_descriptors()
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        return runner.run(_run(config, source, options))
+
+
+async def _run(config: BootConfig, source: Source, options: Options) -> int:
+    loop = cast(Loop, asyncio.get_running_loop())
+    journal = Journal(options.access_log, loop, options.log_queries) if options.access_log else None
+    server = Server(loop, journal)
+    stop = asyncio.Event()
+    _on_signals(loop, server, stop)
+    ports.inherit_from_systemd()
+    predecessor = take_over(options.state) if options.take_over else None
+    control = Control(server, options)
+    pid = options.state / "pid"
+    try:
+        if predecessor is None:
+            await control.check_free()
+        server.apply(config)
+    except LbkitError:
+        server.cut()
+        if predecessor is not None:
+            predecessor.decline()
+        raise
+    if predecessor is not None:
+        predecessor.accept()
+    ports.close_inherited()
+    await control.start()
+    handover = Handover(server, options.state, lambda: _give_up(control, stop))
+    pid.write_text(f"{os.getpid()}\n")
+    following = loop.create_task(follow(source, server)) if options.watch else None
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 50)
+    try:
+        await stop.wait()
+        await server.stop()
+    finally:
+        if following is not None:
+            following.cancel()
+        if not handover.done:
+            handover.close()
+            control.close()
+            pid.unlink(missing_ok=True)
+        if journal is not None:
+            await journal.close()
+    return 0
+
+
+def _give_up(control: Control, stop: asyncio.Event) -> None:
+    """A successor has the sockets: only running work is left to do."""
+    control.close()
+    stop.set()
+
+
+def _on_signals(loop: Loop, server: Server, stop: asyncio.Event) -> None:
+    signals = 0
+
+    def on_signal() -> None:
+        nonlocal signals
+        signals += 1
+        stop.set()
+        if signals > 1:
+            server.cut()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+
+
+def _all_descriptors() -> None:
+    """A connection costs two descriptors: take as many as this user may have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _own_folder(path: Path) -> None:
+    """A folder of this user's that nobody else can enter; made when missing."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.lstat()
+    except OSError as error:
+        raise OperationError("The state folder can't be used", [Problem(str(path), f"{error.strerror}.")]) from None
+    if found.st_uid != os.getuid() or found.st_mode & 0o077 or path.is_symlink():
+        reason = "Others could reach the control socket in it."
+        raise OperationError(
+            "The state folder can't be used",
+            [Problem(str(path), reason, "It must be yours, with mode 700, and no link.")],
+        )

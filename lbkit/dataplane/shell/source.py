@@ -1,0 +1,104 @@
+"""Where the configuration comes from while the balancer runs: a file that is watched, or a URL that is polled.
+
+A configuration that is not right is reported and changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from lbkit.dataplane.config import BootConfig
+from lbkit.dataplane.shell.server import Server
+from lbkit.errors import LbkitError, OperationError, Problem
+
+log = logging.getLogger("lbkit.config")
+_FILE_EVERY = 1.0
+_MOST = 16 * 1024 * 1024
+
+
+class Source(Protocol):
+    """A place with a configuration."""
+
+    every: float
+    """Seconds between two looks."""
+
+    def look(self) -> BootConfig | None:
+        """The configuration, None when it is the one that was seen before. Raises LbkitError. May block."""
+
+
+class FileSource:
+    """A file; `read` turns it into a configuration and raises LbkitError where it can't."""
+
+    every = _FILE_EVERY
+
+    def __init__(self, path: Path, read: Callable[[Path], BootConfig]) -> None:
+        self._path, self._read = path, read
+        self._stamp: tuple[float, int, int] | None = None
+
+    def look(self) -> BootConfig | None:
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            return self._read(self._path) if self._stamp is None else None
+        stamp = (found.st_mtime, found.st_ino, found.st_size)
+        if stamp == self._stamp:
+            return None
+        self._stamp = stamp
+        return self._read(self._path)
+
+
+class UrlSource:
+    """JSON at a URL, asked for with the ETag of the last answer (RFC 9110 section 13.1.2)."""
+
+    def __init__(self, url: str, every: float = 10.0, token_file: Path | None = None) -> None:
+        self._url, self.every, self._token_file = url, every, token_file
+        self._tag: str | None = None
+
+    def look(self) -> BootConfig | None:
+        request = urllib.request.Request(self._url, headers={"Accept": "application/json"})
+        if self._tag is not None:
+            request.add_header("If-None-Match", self._tag)
+        if self._token_file is not None:
+            request.add_header("Authorization", f"Bearer {self._token_file.read_text().strip()}")
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                body, tag = answer.read(_MOST), answer.headers.get("ETag")
+        except urllib.error.HTTPError as error:
+            if error.code == 304:
+                return None
+            raise self._problem(f"It was answered with status {error.code}.") from None
+        except (OSError, ValueError) as error:
+            raise self._problem(f"{getattr(error, 'reason', error)}.") from None
+        try:
+            found = BootConfig.load(json.loads(body))
+        except ValueError as error:
+            raise self._problem(f"Not JSON: {error}.") from None
+        self._tag = tag
+        return found
+
+    def _problem(self, reason: str) -> OperationError:
+        return OperationError("The configuration can't be read", [Problem(self._url, reason)])
+
+
+async def follow(source: Source, server: Server) -> None:
+    """Apply what the source says whenever it says something new. Ends when it is cancelled."""
+    said = ""
+    while True:
+        await asyncio.sleep(source.every)
+        try:
+            config = await asyncio.to_thread(source.look)
+            if config is not None:
+                server.apply(config)
+                said = ""
+        except LbkitError as error:
+            if str(error) != said:
+                said = str(error)
+                log.error("the running configuration stays: %s", said)

@@ -119,6 +119,8 @@ def _running(place: Path) -> Iterator[dict[int, int]]:
                 str(place / "lbkit.json"),
                 "--state",
                 str(place / "state"),
+                "--access-log",
+                str(place / "access.log"),
             ],
         ),
     ]

@@ -11,12 +11,13 @@ from time import monotonic
 class Alarm:
     """Calls back once its time has come, unless it was moved or cleared in the meantime."""
 
-    __slots__ = ("_callback", "_handle", "_loop", "_rings", "due")
+    __slots__ = ("_callback", "_handle", "_loop", "due", "rings")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
         self._loop, self._callback = loop, callback
         self.due = inf
-        self._rings = inf
+        self.rings = inf
+        """When the loop's own timer calls; never later than `due`."""
         self._handle: asyncio.TimerHandle | None = None
 
     @property
@@ -29,10 +30,10 @@ class Alarm:
     def at(self, due: float) -> None:
         """Ring at this time of the loop's clock."""
         self.due = due
-        if due < self._rings:
+        if due < self.rings:
             if self._handle is not None:
                 self._handle.cancel()
-            self._rings = due
+            self.rings = due
             self._handle = self._loop.call_at(due, self._ring)
 
     def clear(self) -> None:
@@ -40,13 +41,13 @@ class Alarm:
 
     def cancel(self) -> None:
         """Clear for good, and let go of the callback."""
-        self.due = self._rings = inf
+        self.due = self.rings = inf
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
 
     def _ring(self) -> None:
-        self._handle, self._rings = None, inf
+        self._handle, self.rings = None, inf
         if self.due == inf:
             return
         if monotonic() < self.due:

@@ -17,7 +17,7 @@ from lbkit.dataplane.shell.work import EXPLAINED, Work
 from lbkit.dataplane.wire import answer as answers
 from lbkit.dataplane.wire import request as requests
 from lbkit.dataplane.wire.answer import Answer
-from lbkit.dataplane.wire.body import LAST_CHUNK, ChunkedBody, LengthBody, NoBody, UntilCloseBody, chunk
+from lbkit.dataplane.wire.body import LAST_CHUNK, NOTHING, ChunkedBody, LengthBody, NoBody, UntilCloseBody, chunk
 from lbkit.dataplane.wire.codes import among
 from lbkit.dataplane.wire.errors import BadMessage
 from lbkit.dataplane.wire.request import Request
@@ -32,32 +32,30 @@ HELD_LIMIT = 65_536
 class Exchange(Work):
     """The ticket of one HTTP request."""
 
-    __slots__ = (
-        "_chunked_answer", "_close", "_head", "_held", "_phase", "_total_due", "answer", "began", "bytes_in", "bytes_out",
-        "cause", "client", "first_byte_at", "request", "served_by", "status", "stream", "tunnel", "upload",
-    )  # fmt: skip
+    answer: Answer | None = None
+    stream: Stream | None = None
+    tunnel = False
+    """Whether the node switched protocols: bytes pass as they are."""
+    status = bytes_in = bytes_out = 0
+    cause = served_by = ""
+    first_byte_at = 0.0
+    _chunked_answer = _close = False
+    _held: list[bytes] | None = None
+    _head = b""
+    _phase = ""
 
     def __init__(self, client: HttpSession, request: Request, dispatcher: Dispatcher) -> None:
         spec = dispatcher.spec
         wanted = requests.cookie(request, spec.sticky.cookie.encode()) if spec.sticky else b""
         super().__init__(dispatcher, client.peer, wanted, spec.proxy_protocol is None)
         self.client, self.request = client, request
-        self.upload = request.body()
-        self.answer: Answer | None = None
-        self.stream: Stream | None = None
-        self.tunnel = self._chunked_answer = self._close = False
-        self._held: list[bytes] = []
-        self._head = b""
-        self._phase = ""
-        self.status = self.bytes_in = self.bytes_out = 0
-        self.cause = self.served_by = ""
-        self.began = monotonic()
-        self.first_byte_at = 0.0
-        self._total_due = inf if spec.timeouts.total is None else self.began + spec.timeouts.total
+        self.upload = request.body() if request.length != 0 else NOTHING
+        self.began = began = monotonic()
+        self.total_due = inf if spec.timeouts.total is None else began + spec.timeouts.total
 
     def start(self) -> None:
-        if self._total_due < inf:
-            self.client.alarm.at(self._total_due)
+        if self.total_due < inf:
+            self.client.alarm.at(self.total_due)
         self.dispatcher.submit(self)
 
     # -- the client's side -------------------------------------------------------------------------------------------
@@ -80,7 +78,7 @@ class Exchange(Work):
         elif self.stream is not None:
             self._send(payload)
         elif payload:
-            self._held.append(payload)
+            self._held = [*(self._held or ()), payload]
             if self.bytes_in > HELD_LIMIT:
                 self.client.pause(True)
 
@@ -119,7 +117,7 @@ class Exchange(Work):
             head = client.proxy_header(self.dispatcher.spec.proxy_protocol) + head
         if self._held:
             head += b"".join(self._held)
-            self._held = []
+            self._held = None
         elif request.expects_continue and not self.upload.done:
             client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if client.stream.full:
@@ -184,11 +182,11 @@ class Exchange(Work):
         if self.node is not None:
             self.served_by = self.node.name
         super().end(keep_alive)
-        self.client.ended(self)
+        self.client.listening.record(self.client, self)
 
     def late(self) -> None:
         """The alarm rang."""
-        if monotonic() >= self._total_due:
+        if monotonic() >= self.total_due:
             self.failed("total")
         elif self._phase == "connect":
             self.connect_late()
@@ -230,17 +228,16 @@ class Exchange(Work):
 
     def _answer_head(self, data: bytes) -> None:
         request, client = self.request, self.client
-        while length := answers.find_head(data):
-            answer = answers.parse(data, request.method, length, request.websocket)
+        while (answer := answers.read(data, request.method, request.websocket)) is not None:
             if answer.status >= 200 or answer.status == 101:
                 self._head = b""
-                self._begin(answer, data, length)
+                self._begin(answer, data, answer.head_length)
                 return
             if answer.status != 100 and request.version == 1:
                 client.write(
                     answers.head_for_client(answer, chunked=False, close=False, old_client=False, date=client.date())
                 )
-            data = data[length:]
+            data = data[answer.head_length :]
         self._head = data
 
     def _begin(self, answer: Answer, data: bytes, length: int) -> None:
@@ -248,23 +245,24 @@ class Exchange(Work):
         self.answer, self.status = answer, answer.status
         self.first_byte_at = monotonic()
         body = answer.body
-        bounded = type(body) is LengthBody or type(body) is NoBody
+        kind = type(body)
+        bounded = kind is LengthBody or kind is NoBody
         old = request.version == 0
-        self.tunnel = answer.status == 101
-        self._chunked_answer = not bounded and not old
         self._close = client.closing or not request.keep_alive or not self.upload.done or (not bounded and old)
         extra = self._cookie() if self.dispatcher.spec.sticky else b""
-        if answer.plain and answer.version == 1 and bounded and not self._close and not old and not extra:
-            if isinstance(body, LengthBody) and len(data) - length == body.left:
-                body.done = True
-                self._write(data)
-                self._finish(answer.keep_alive and self.upload.done)
-                return
+        if bounded and not self._close and not old and not extra and answer.plain:
             head = data[:length]
         else:
+            self._chunked_answer = not bounded and not old
             head = answers.head_for_client(
                 answer, chunked=self._chunked_answer, close=self._close, old_client=old, date=client.date(), extra=extra
             )
+        if kind is LengthBody and len(data) - length == body.left:  # type: ignore[attr-defined]
+            self.bytes_out = len(data)
+            client.stream.write(head + data[length:])
+            self._finish(answer.keep_alive and self.upload.done)
+            return
+        self.tunnel = answer.status == 101
         if self.tunnel:
             self._switch(head, data[length:])
         else:
@@ -339,7 +337,12 @@ class Exchange(Work):
 
     def _alarm_in(self, seconds: float) -> None:
         due = monotonic() + seconds
-        self.client.alarm.at(due if due < self._total_due else self._total_due)
+        if due > self.total_due:
+            due = self.total_due
+        alarm = self.client.alarm
+        alarm.due = due
+        if due < alarm.rings:
+            alarm.at(due)
 
     def _repeatable(self) -> bool:
         return self.request.method in requests.IDEMPOTENT and not self.request.has_body

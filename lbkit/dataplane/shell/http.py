@@ -9,6 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from lbkit.dataplane.shell.alarm import Alarm
+from lbkit.dataplane.shell.dispatch import Dispatcher
 from lbkit.dataplane.shell.exchange import Exchange
 from lbkit.dataplane.shell.loop import Loop
 from lbkit.dataplane.shell.stream import Stream
@@ -36,8 +37,8 @@ class HttpSession:
     """One connection of a client. The listening gives it its stream, then calls `begin`."""
 
     __slots__ = (
-        "_advancing", "_buffer", "_exchange", "_lingering", "_number", "alarm", "closing", "listening", "peer",
-        "peer_port", "request_id", "scheme", "stream",
+        "_advancing", "_buffer", "_exchange", "_forwarded", "_host", "_keep_alive", "_lingering", "_number", "_trusted",
+        "alarm", "closing", "listening", "peer", "peer_port", "request_id", "scheme", "stream",
     )  # fmt: skip
 
     def __init__(self, listening: Listening, loop: Loop) -> None:
@@ -47,7 +48,9 @@ class HttpSession:
         self.scheme = b"http"
         self.stream: Stream
         self.closing = False
-        self._number = 0
+        self._number, self._keep_alive = 0, 0.0
+        self._trusted = False
+        self._host = self._forwarded = b""
         self._buffer = b""
         self._exchange: Exchange | None = None
         self._advancing = self._lingering = False
@@ -60,7 +63,10 @@ class HttpSession:
         self.peer, self.peer_port = peer[0].encode(), peer[1]
         self.scheme = b"https" if secure else b"http"
         timeouts = self.listening.spec.timeouts
-        self.alarm.set(timeouts.keep_alive or timeouts.header)
+        self._keep_alive = timeouts.keep_alive or timeouts.header
+        self.closing = timeouts.keep_alive == 0
+        self._trusted = self.listening.trusts(self.peer)
+        self.alarm.set(self._keep_alive)
 
     def received(self, data: bytes) -> None:
         exchange = self._exchange
@@ -68,11 +74,12 @@ class HttpSession:
             if self._lingering:
                 return
             if self._buffer:
-                data = self._buffer + data
-            else:
-                self.alarm.set(self.listening.spec.timeouts.header)
+                self._more(data)
+                return
             self._buffer = data
             self._advance()
+            if self._buffer and self._exchange is None and not self._lingering:
+                self.alarm.set(self.listening.spec.timeouts.header)
         elif exchange.tunnel:
             exchange.client_data(data)
         elif not exchange.upload.done:
@@ -121,22 +128,21 @@ class HttpSession:
         """It failed; `connection_lost` follows."""
         self.listening.metrics.bad[0] += 1
 
-    def ended(self, exchange: Exchange) -> None:
-        """The exchange gave its slot back."""
-        self.listening.record(self, exchange)
-
     def answered(self, close: bool) -> None:
         """The answer is complete."""
         self._exchange = None
         if close or self.closing:
             self._close()
             return
-        self.stream.resume_reading()
         if self._buffer:
+            self.stream.resume_reading()
             self.alarm.clear()
             self._advance()
-        elif not self._advancing:
-            self._wait()
+            return
+        stream = self.stream
+        if stream.paused:
+            stream.resume_reading()
+        self.alarm.set(self._keep_alive)
 
     def refuse(
         self, status: int, reason: str, detail: str, close: bool, retry_after: int | None = None, head: bool = False
@@ -166,12 +172,17 @@ class HttpSession:
             self._exchange.client_data(early)
 
     def forwarded(self, request: Request) -> bytes:
-        """The X-Forwarded-* lines for a node."""
-        trusted = self.listening.trusts(self.peer)
-        return requests.forwarded(request, self.peer, self.scheme, trusted)
+        """The X-Forwarded-* lines for a node; mostly those of the request before."""
+        if self._trusted:
+            return requests.forwarded(request, self.peer, self.scheme, True)
+        if request.host != self._host:
+            self._host = request.host
+            self._forwarded = requests.forwarded(request, self.peer, self.scheme, False)
+        return self._forwarded
 
     def trace(self, request: Request) -> bytes:
-        return requests.traceparent(request, _TRACE % (self._number, self._number))
+        fresh = _TRACE % (self._number, self._number)
+        return requests.traceparent(request, fresh) if b"traceparent" in request.found else fresh
 
     def proxy_header(self, version: str) -> bytes:
         """The PROXY protocol header that tells a node about this connection."""
@@ -202,6 +213,13 @@ class HttpSession:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
+    def _more(self, data: bytes) -> None:
+        """Another piece of a head. It is read once it is whole or too long, not with every piece."""
+        seen = max(0, len(self._buffer) - 3)
+        self._buffer += data
+        if self._buffer.find(b"\r\n\r\n", seen) >= 0 or len(self._buffer) > self.listening.spec.limits.target:
+            self._advance()
+
     def _advance(self) -> None:
         """Take requests out of the buffer for as long as each is answered at once."""
         if self._advancing:
@@ -212,15 +230,14 @@ class HttpSession:
                 pass
         finally:
             self._advancing = False
-        if self._exchange is None and not self._lingering and not self.stream.closing:
+        if self._exchange is None and self._buffer and not self._lingering and not self.stream.closing:
             self._wait()
 
     def _wait(self) -> None:
-        timeouts = self.listening.spec.timeouts
         if not self._buffer:
-            self.alarm.set(timeouts.keep_alive or timeouts.header)
+            self.alarm.set(self._keep_alive)
         elif not self.alarm.armed:
-            self.alarm.set(timeouts.header)  # the head began while the request before it was served
+            self.alarm.set(self.listening.spec.timeouts.header)  # it began while the request before it was served
 
     def _next(self) -> bool:
         """Begin the next request; False while its head is not complete."""
@@ -230,29 +247,27 @@ class HttpSession:
         try:
             if data[:2] == b"\r\n":  # RFC 9112 section 2.2: one empty line before a request is ignored
                 data = self._buffer = data[2:]
-            length = requests.find_head(data, listening.spec.limits)
-            if not length:
+            request = requests.read(data, listening.spec.limits)
+            if request is None:
                 return False
-            request = requests.parse(data, listening.spec.limits, length)
         except BadMessage as error:
             self._buffer = b""
             listening.metrics.bad[error.status] += 1
             self.refuse(error.status, "bad_request", error.reason, close=True)
             return False
-        self.alarm.clear()
         self._buffer = b""
         if b"x-request-id" in request.found:
             self.request_id = requests.request_id(request, self.request_id)
-        if listening.spec.timeouts.keep_alive == 0:
-            self.closing = True
-        target = listening.target(request)
-        if isinstance(target, (Route, int)) or request.ends_here:
+        length = request.head_length
+        target = listening.default if not listening.routed else listening.target(request)
+        if type(target) is not Dispatcher or request.ends_here:
             self._answer_here(target, request, data[length:])
             return True
         exchange = self._exchange = Exchange(self, request, target)
         if len(data) > length:
             self._feed(exchange, data[length:])
         if not exchange.over:
+            self.alarm.due = exchange.total_due
             exchange.start()
         return True
 

@@ -24,7 +24,7 @@ _MOST = 20_000
 """Lines that may wait to be written: about 8 MB."""
 _LINE = (
     b'{"time":"%b.%03dZ","id":"%b","client":"%b","method":"%b","path":"%b","status":%d,"reason":"%b","listener":"%b",'
-    b'"pool":"%b","node":"%b","tries":%d,"wait":%.6f,"first_byte":%.6f,"duration":%.6f,"bytes_in":%d,"bytes_out":%d}\n'
+    b'"pool":"%b","node":"%b","tries":%d,"wait_us":%d,"first_byte_us":%d,"duration_us":%d,"bytes_in":%d,"bytes_out":%d}\n'
 )
 
 
@@ -61,8 +61,8 @@ class Journal:
             _LINE % (
                 self._stamp, int(now % 1 * 1000), session.request_id, session.peer, request.method, path, exchange.status,
                 exchange.cause.encode(), session.listening.name.encode(), exchange.dispatcher.name.encode(),
-                exchange.served_by.encode(), len(exchange.tried) + 1, assigned - began if exchange.waited else 0.0,
-                first - began if first else 0.0, ended - began, exchange.bytes_in, exchange.bytes_out,
+                exchange.served_by.encode(), len(exchange.tried) + 1, (assigned - began) * 1e6 if exchange.waited else 0,
+                (first - began) * 1e6 if first else 0, (ended - began) * 1e6, exchange.bytes_in, exchange.bytes_out,
             )
         )  # fmt: skip
 

@@ -6,6 +6,7 @@ import errno
 import ipaddress
 import logging
 import socket
+from bisect import bisect_left
 from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from lbkit.dataplane.core.routes import Routes
 from lbkit.dataplane.shell.dispatch import Dispatcher
 from lbkit.dataplane.shell.http import HttpSession
 from lbkit.dataplane.shell.loop import READ, Loop
-from lbkit.dataplane.shell.metrics import ListenerMetrics
+from lbkit.dataplane.shell.metrics import SECONDS, ListenerMetrics
 from lbkit.dataplane.shell.ports import bind
 from lbkit.dataplane.shell.preamble import Preamble
 from lbkit.dataplane.shell.stream import Stream
@@ -46,23 +47,25 @@ class Listening:
         self.sessions: set[Session] = set()
         self._waiting: set[Preamble] = set()
         self._accepting = False
+        self.default: Dispatcher | Route | None = None
+        """Where requests go that no route takes."""
         self._acceptors = [_Acceptor(self, sock) for sock in bind(name, spec)]
         self._set(spec, certificates)
 
-    def target(self, request: Request) -> Dispatcher | Route | int:
-        """Where a request goes, by the configuration of this moment; a status when nowhere."""
-        spec = self.spec
-        if self._has_routes:
-            route = self._routes.find(request.host, request.target, request.method, request.value)
-            if route is not None:
-                return route if route.pool is None else self._find(route.pool)
-        if spec.pool is not None:
-            return self._find(spec.pool)
-        return self._everything if self._everything is not None else 404
+    def target(self, request: Request) -> Dispatcher | Route | None:
+        """Where a request goes, by the configuration of this moment; None when nowhere."""
+        route = self._routes.find(request.host, request.target, request.method, request.value)
+        if route is None:
+            return self.default
+        return route if route.pool is None else self._find(route.pool)
 
     def configure(self, spec: Listener, certificates: Certificates | None) -> None:
         """New settings hold for the next request; the port and address are the same."""
         self._set(spec, certificates)
+        if spec.redirect is not None:
+            self.default = Route.model_construct(redirect=spec.redirect)
+        else:
+            self.default = self._find(spec.pool) if spec.pool is not None else None
         self._accept_or_wait()
 
     def trusts(self, peer: bytes) -> bool:
@@ -113,10 +116,17 @@ class Listening:
         metrics.answers[exchange.status] += 1
         metrics.bytes_in += exchange.bytes_in
         metrics.bytes_out += exchange.bytes_out
-        metrics.duration.observe(now - began)
+        spent = now - began
+        metrics.duration.sum += spent
+        metrics.duration.counts[bisect_left(SECONDS, spent)] += 1
         if exchange.first_byte_at:
-            metrics.first_byte.observe(exchange.first_byte_at - began)
-        metrics.wait.observe((exchange.assigned_at or now) - began if exchange.waited else 0.0)
+            spent = exchange.first_byte_at - began
+            metrics.first_byte.sum += spent
+            metrics.first_byte.counts[bisect_left(SECONDS, spent)] += 1
+        if exchange.waited:
+            metrics.wait.observe((exchange.assigned_at or now) - began)
+        else:
+            metrics.wait.counts[0] += 1
         if self._journal is not None:
             self._journal.request(session, exchange, began, now)
 
@@ -176,8 +186,7 @@ class Listening:
 
     def _set(self, spec: Listener, certificates: Certificates | None) -> None:
         self.spec, self.certificates = spec, certificates
-        self._routes, self._has_routes = Routes(spec.routes), bool(spec.routes)
-        self._everything = Route.model_construct(redirect=spec.redirect) if spec.redirect else None
+        self._routes, self.routed = Routes(spec.routes), bool(spec.routes)
         self._allowed, self._proxies = _networks(spec.allow), _networks(spec.proxy_protocol)
         self._trusted = _networks(spec.trust_forwarded)
 
@@ -210,7 +219,7 @@ class Listening:
         session.begin(peer, sock.getsockname()[:2], dispatcher)
 
     def _pool_for(self, name: str) -> str | None:
-        route = self._routes.by_name(name) if self._has_routes and name else None
+        route = self._routes.by_name(name) if self.routed and name else None
         return route.pool if route is not None else self.spec.pool
 
     def _deny(self, sock: socket.socket) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 import select
 import selectors
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+log = logging.getLogger("lbkit.loop")
 READ, WRITE = select.EPOLLIN, select.EPOLLOUT
 
 
@@ -24,6 +26,13 @@ class Watcher(Protocol):
         """Events arrived. Must not raise."""
 
 
+class Sender(Protocol):
+    """Whoever wrote something."""
+
+    def flush(self) -> None:
+        """Send it. Must not raise."""
+
+
 class Poller(selectors.BaseSelector):
     """A selector over one epoll for asyncio's own descriptors and for watchers."""
 
@@ -31,6 +40,8 @@ class Poller(selectors.BaseSelector):
         self._epoll = select.epoll()
         self._keys: dict[int, selectors.SelectorKey] = {}
         self._watchers: dict[int, Watcher] = {}
+        self.unsent: list[Sender] = []
+        """Those that have something to send at the end of this round."""
 
     # -- watchers ----------------------------------------------------------------------------------------------------
 
@@ -73,6 +84,7 @@ class Poller(selectors.BaseSelector):
         return key
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self._flush()
         wait = -1.0 if timeout is None else 0.0 if timeout <= 0 else math.ceil(timeout * 1e3) * 1e-3
         try:
             found = self._epoll.poll(wait, 256)
@@ -88,7 +100,18 @@ class Poller(selectors.BaseSelector):
                 events = (mask & ~READ and selectors.EVENT_WRITE) | (mask & ~WRITE and selectors.EVENT_READ)
                 if events & key.events:
                     ready.append((key, events & key.events))
+        self._flush()
         return ready
+
+    def _flush(self) -> None:
+        """Send what was written since the last time."""
+        while self.unsent:
+            waiting, self.unsent = self.unsent, []
+            for sender in waiting:
+                try:
+                    sender.flush()
+                except Exception:
+                    log.exception("a connection's handler failed")
 
     def close(self) -> None:
         self._epoll.close()

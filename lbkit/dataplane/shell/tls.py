@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from lbkit.dataplane.shell.loop import READ, WRITE, Loop
-from lbkit.dataplane.shell.stream import Stream, User
+from lbkit.dataplane.shell.stream import Stream, User, log
 from lbkit.dataplane.wire.x509 import names_of
 from lbkit.errors import OperationError, Problem
 from lbkit.spec import Certificate, NodeTls, Tls
@@ -148,10 +148,18 @@ class TlsStream(Stream):
         self._established = False
 
     def ready(self, mask: int) -> None:
-        if self._established:
-            super().ready(mask)
-        else:
-            self._handshake()
+        try:
+            if not self._established:
+                self._handshake()
+            elif mask & ~WRITE and not self._mask & READ:
+                self._ended_while_paused(mask)
+            else:
+                self._read_rest()
+                if mask & WRITE:
+                    self.flush()
+        except Exception:
+            log.exception("a connection's handler failed")
+            self._finish(None)
 
     def resume_reading(self) -> None:
         super().resume_reading()
@@ -159,7 +167,7 @@ class TlsStream(Stream):
             self._loop.call_soon(self._read_rest)
 
     def close(self) -> None:
-        if not self.closing and not self._out:
+        if not self.closing and not self.unsent:
             self._shutdown()
         super().close()
 
@@ -200,24 +208,24 @@ class TlsStream(Stream):
             if not self.tls.pending():
                 return
 
-    def _send(self, data: bytes | memoryview) -> int:
+    def flush(self) -> None:
+        """OpenSSL takes one record at a time."""
+        data = memoryview(self.unsent)
+        if self.closed or not data or not self._established:
+            return
         try:
-            return self.tls.send(data)
+            while data:
+                data = data[self.tls.send(data) :]
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return 0
-
-    def _send_waiting(self) -> int:
-        total = 0
-        while self._out:
-            first = self._out[0]
-            sent = self._send(first)
-            total += sent
-            if sent < len(first):
-                if sent:
-                    self._out[0] = memoryview(first)[sent:]
-                break
-            self._out.popleft()
-        return total
+            pass
+        except OSError as error:
+            self._finish(error)
+            return
+        self.unsent = bytes(data)
+        if data:
+            self._still_unsent()
+        else:
+            self._all_sent()
 
     def _shutdown(self) -> None:
         """Say that nothing more comes; the peer's own word is not awaited."""

@@ -26,7 +26,7 @@ ALLOW = b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
 class Answer:
     """An understood answer head. `body` tells where the answer ends."""
 
-    __slots__ = ("body", "found", "keep_alive", "length", "lines", "reason", "status", "version")
+    __slots__ = ("body", "found", "head_length", "keep_alive", "length", "lines", "reason", "status", "version")
 
     def __init__(self, status: int, reason: bytes, version: int, lines: list[bytes], found: fields.Found) -> None:
         self.status, self.reason, self.version = status, reason, version
@@ -35,6 +35,8 @@ class Answer:
         self.body: Body = NOTHING
         self.length: int | None = None
         """Content-Length as the node gave it, also where no body follows."""
+        self.head_length = 0
+        """Octets of the head, to where the body begins."""
         self.keep_alive = version == 1
         """Whether the node keeps the connection after this answer."""
         if b"connection" in found:
@@ -60,28 +62,43 @@ def find_head(data: bytes) -> int:
     return end + 4 if end >= 0 else 0
 
 
-def parse(data: bytes, method: bytes, end: int | None = None, websocket: bool = False) -> Answer:
-    """The head, which ends at `end`, of an answer to a request of this method. Raises BadMessage with 502."""
-    match = _HEAD.fullmatch(data, 0, len(data) if end is None else end)
+def read(data: bytes, method: bytes, websocket: bool = False) -> Answer | None:
+    """The head at the start of `data` of an answer to a request of this method; None while it is not complete.
+
+    Raises BadMessage with 502.
+    """
+    match = _HEAD.match(data)
     if match is None:
-        raise BadMessage(502, "The node's answer is not HTTP/1.")
+        if find_head(data):
+            raise BadMessage(502, "The node's answer is not HTTP/1.")
+        return None
     minor, code, reason, block = match.groups()
     status = int(code)
     lines, found = fields.sort(block, _WATCHED, _REMOVED)
     answer = Answer(status, reason or b"", 1 if minor == b"1" else 0, lines, found)
+    answer.head_length = match.end()
     if status == 101:
         _check_switch(found, websocket)
         return answer
-    length, chunked = _framing(found, answer.version)
-    answer.length = None if chunked else length
-    if method == b"HEAD" or status < 200 or status == 204 or status == 304:
+    if b"transfer-encoding" in found:
+        _check_chunked(found, answer.version)
+        if method != b"HEAD" and status >= 200 and status != 204 and status != 304:
+            answer.body = ChunkedBody()
         return answer
-    if chunked:
-        answer.body = ChunkedBody()
-    elif length is not None:
-        answer.body = LengthBody(length) if length else NOTHING
-    else:
+    if b"content-length" in found:
+        length = answer.length = _length(found[b"content-length"])
+        if length and method != b"HEAD" and status >= 200 and status != 204 and status != 304:
+            answer.body = LengthBody(length)
+    elif method != b"HEAD" and status >= 200 and status != 204 and status != 304:
         answer.body, answer.keep_alive = UntilCloseBody(), False
+    return answer
+
+
+def parse(head: bytes, method: bytes, websocket: bool = False) -> Answer:
+    """A head that is complete. Raises BadMessage with 502."""
+    answer = read(head, method, websocket)
+    if answer is None:
+        raise BadMessage(502, "The node's answer is not HTTP/1.")
     return answer
 
 
@@ -181,21 +198,19 @@ def _title(status: int) -> str:
     return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Error"
 
 
-def _framing(found: fields.Found, version: int) -> tuple[int | None, bool]:
-    """(Content-Length, chunked)."""
-    coding, length = found.get(b"transfer-encoding"), found.get(b"content-length")
-    if coding is not None:
-        if coding.strip(b" \t").lower() != b"chunked" or version == 0 or length is not None:
-            raise BadMessage(502, "The node framed its answer in a way that has two readings.")
-        return None, True
-    if length is None:
-        return None, False
-    length = length.strip(b" \t")
-    if b"," in length:
-        length = _same(length)
-    if _DIGITS.fullmatch(length) is None:
+def _check_chunked(found: fields.Found, version: int) -> None:
+    coding = found[b"transfer-encoding"].strip(b" \t").lower()
+    if coding != b"chunked" or version == 0 or b"content-length" in found:
+        raise BadMessage(502, "The node framed its answer in a way that has two readings.")
+
+
+def _length(value: bytes) -> int:
+    value = value.strip(b" \t")
+    if b"," in value:
+        value = _same(value)
+    if _DIGITS.fullmatch(value) is None:
         raise BadMessage(502, "The node's Content-Length is not one plain decimal number.")
-    return int(length), False
+    return int(value)
 
 
 def _same(length: bytes) -> bytes:

@@ -29,7 +29,7 @@ def sort(block: bytes, watched: Collection[bytes], removed: Collection[bytes]) -
     """
     lines: list[bytes] = []
     found: Found = {}
-    for line in block.split(b"\r\n"):
+    for line in block[:-2].split(b"\r\n") if block else ():
         name, _, value = line.partition(b":")
         name = name.lower()
         if name in watched:
@@ -37,7 +37,6 @@ def sort(block: bytes, watched: Collection[bytes], removed: Collection[bytes]) -
             if name in removed:
                 continue
         lines.append(line)
-    del lines[-1]  # what follows the last CRLF
     if b"connection" in found and found[b"connection"] not in _USUAL:
         lines = _without_nominated(lines, tokens(found[b"connection"]))
     return lines, found

@@ -32,7 +32,8 @@ class Request:
     """An understood request head."""
 
     __slots__ = (
-        "ends_here", "expects_continue", "found", "host", "keep_alive", "length", "lines", "method", "target", "version", "websocket",
+        "ends_here", "expects_continue", "found", "head_length", "host", "keep_alive", "length", "lines", "method",
+        "target", "version", "websocket",
     )  # fmt: skip
 
     def __init__(
@@ -43,15 +44,20 @@ class Request:
         """In origin form, or `*`."""
         self.lines, self.found = lines, found
         """Field lines to pass on, and watched values by lower-case name."""
-        self.length: int | None = _length(found, version)
+        self.length: int | None = 0
+        if b"content-length" in found or b"transfer-encoding" in found:
+            self.length = _length(found, version)
         """Content-Length; None when the body is chunked."""
         self.keep_alive = version == 1
-        self.websocket = self.ends_here = False
+        self.websocket = self.ends_here = self.expects_continue = False
+        self.head_length = 0
+        """Octets of the head, to where the body begins."""
         if b"connection" in found:
             wants = fields.tokens(found[b"connection"])
             self.keep_alive = b"close" not in wants and (version == 1 or b"keep-alive" in wants)
             self.websocket = b"upgrade" in wants and self._asks_websocket()
-        self.expects_continue = b"expect" in found and _expects(found[b"expect"], version)
+        if b"expect" in found:
+            self.expects_continue = _expects(found[b"expect"], version)
 
     @property
     def has_body(self) -> bool:
@@ -86,12 +92,17 @@ def find_head(data: bytes, limits: RequestLimits) -> int:
     return 0
 
 
-def parse(data: bytes, limits: RequestLimits, end: int | None = None) -> Request:
-    """The head, which ends with an empty line at `end`. Raises BadMessage."""
-    match = _HEAD.fullmatch(data, 0, len(data) if end is None else end)
+def read(data: bytes, limits: RequestLimits) -> Request | None:
+    """The head at the start of `data`, None while it is not complete. Raises BadMessage."""
+    match = _HEAD.match(data)
     if match is None:
-        raise _unreadable(data)
+        if find_head(data, limits):
+            raise _unreadable(data)
+        return None
     method, target, minor, block = match.groups()
+    length = match.end()
+    if length > limits.headers + 4:
+        raise BadMessage(431, f"The request's head is longer than {limits.headers} octets.")
     if len(target) > limits.target:
         raise BadMessage(414, f"The request target is longer than {limits.target} octets.")
     if len(method) > _METHOD_LIMIT:
@@ -104,13 +115,21 @@ def parse(data: bytes, limits: RequestLimits, end: int | None = None) -> Request
     if target[0] != 47 or b"#" in target or method in _REFUSED:
         target, host = _origin_form(method, target, host)
     request = Request(method, target, version, host, lines, found)
-    length = request.length
-    if length and limits.body is not None and length > limits.body:
+    request.head_length = length
+    if limits.body is not None and request.length and request.length > limits.body:
         raise BadMessage(413, f"The body is larger than {limits.body} octets.")
     if method == b"OPTIONS" and b"max-forwards" in found:
         _count_down(request)
     if b"via" in found and found[b"via"].count(b" lbkit") >= _MOST_HOPS:
         raise BadMessage(508, "The request came through here before: it goes in a circle.")
+    return request
+
+
+def parse(head: bytes, limits: RequestLimits) -> Request:
+    """A head that is complete, and nothing behind it. Raises BadMessage."""
+    request = read(head, limits)
+    if request is None or request.head_length != len(head):
+        raise _unreadable(head)
     return request
 
 

@@ -33,6 +33,8 @@ class LoadBalancer(pulumi.ComponentResource):
     """URLs by listener."""
     pools: pulumi.Output[dict[str, Any]]
     """By pool: what carries it, in the target's own words."""
+    resources: dict[str, Any]
+    """The children, by their Pulumi name without the balancer's in front: `resources["http--server"]`."""
 
     def __init__(
         self, name: str, spec: Spec | Mapping[str, Any], target: Target, opts: pulumi.ResourceOptions | None = None
@@ -48,6 +50,7 @@ class LoadBalancer(pulumi.ComponentResource):
         self.urls = pulumi.Output.all(**made.urls)
         self.url = made.urls[min(made.urls)]
         self.pools = pulumi.Output.from_input(made.pools)
+        self.resources = made.resources
         self.register_outputs({"endpoint": self.endpoint, "url": self.url, "urls": self.urls, "pools": self.pools})
 
 

@@ -33,6 +33,8 @@ class Rendered:
     """By listener."""
     pools: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By pool: names and ids of what carries it, in the target's own words."""
+    resources: dict[str, Any] = field(default_factory=dict)
+    """The children, by their Pulumi name without the balancer's in front."""
 
 
 class Target(Model, ABC):
@@ -46,6 +48,10 @@ class Target(Model, ABC):
     @classmethod
     def problems(cls, spec: Spec) -> Iterable[Problem]:
         """What can't be done for reasons that lie in several fields at once."""
+        return ()
+
+    def placed(self, spec: Spec) -> Iterable[Problem]:
+        """What can't be done where this target is placed."""
         return ()
 
     def notes(self, spec: Spec) -> Iterable[str]:
@@ -64,5 +70,5 @@ def problems(spec: Spec, target: Target | type[Target]) -> list[Problem]:
 
 def check(name: str, spec: Spec, target: Target) -> None:
     """Raise Unsupported with everything at once."""
-    if found := problems(spec, target):
+    if found := [*problems(spec, target), *target.placed(spec)]:
         raise Unsupported(f"LoadBalancer '{name}': {target.title} can't do what the spec asks", found)

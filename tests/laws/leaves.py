@@ -26,6 +26,7 @@ STANDBY = {f"{NODES}.b.standby": True, "pools.p.limits": {"soft": 4}}
 TLS = {"listeners.l.protocol": "https", "listeners.l.tls": {"default": {"certificate": "/a.pem"}}}
 NAMED = {**TLS, "listeners.l.tls": {"default": {"certificate": "/a.pem"}, "names": {"x": {"certificate": "/b.pem"}}}}
 ROUTE = {"listeners.l.routes": {"r": {"host": "a.example", "pool": "p"}}}
+ROUTES = {"listeners.l.routes": {"q": {"host": "b.example", "pool": "p"}, "r": {"host": "a.example", "pool": "p"}}}
 REDIRECT = {"listeners.l.pool": None, "listeners.l.redirect": {"scheme": "https"}}
 OTHER = {"pools.q": {"port": 9000, "health_check": {"path": "/up"}, "nodes": {"z": {"address": "10.0.1.1"}}}}
 ROUTED_AWAY = {"listeners.l.routes": {"r": {"host": "a.example", "redirect": {"scheme": "https"}}}}
@@ -92,7 +93,7 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
     "pools.*.drain": ({}, 30),
     "pools.*.tls.verify": ({**HTTPS, "pools.p.tls": {}}, False),
     "pools.*.tls.ca": ({**HTTPS, "pools.p.tls": {}}, "/ca.pem"),
-    "pools.*.tls.server_name": ({**HTTPS, "pools.p.tls": {}}, "n.example"),
+    "pools.*.tls.server_name": ({**HTTPS, "pools.p.tls": {"ca": "/ca.pem"}}, "n.example"),
     "pools.*.proxy_protocol": ({}, "v1"),
     "pools.*.firewall": ({}, True),
     "pools.*.preset": ({"pools.p.health_check": {"path": "/up"}}, "salad"),
@@ -107,7 +108,7 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
     "listeners.*.routes.*.exact": (ROUTE, "/v1"),
     "listeners.*.routes.*.methods": (ROUTE, ["GET"]),
     "listeners.*.routes.*.headers": (ROUTE, {"X-A": "b"}),
-    "listeners.*.routes.*.priority": (ROUTE, 9),
+    "listeners.*.routes.*.priority": (ROUTES, 9),
     "listeners.*.routes.*.pool": ({**OTHER, **ROUTE, "listeners.m": {"port": 90, "pool": "q"}}, "q"),
     "listeners.*.routes.*.redirect.scheme": ({**ROUTED_AWAY}, "http"),
     "listeners.*.routes.*.redirect.host": ({**ROUTED_AWAY}, "b.example"),
@@ -145,6 +146,7 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
 
 ALSO: dict[str, dict[str, Any]] = {
     "listeners.*.protocol": {"listeners.l.tls": {"default": {"certificate": "/a.pem"}}},
+    "pools.*.protocol": {"pools.p.tls": {"verify": False}},
     "pools.*.nodes.*.public": {f"{NODES}.a.address": "8.8.8.8"},
 }
 """What must change with the leaf, for the spec to stay right."""

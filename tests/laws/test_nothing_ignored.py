@@ -20,12 +20,13 @@ from lbkit.targets.bigip import Ltm
 from lbkit.targets.bigip.translate import plan as bigip_plan
 from lbkit.targets.table import HOMES, gaps_of
 from tests.laws.leaves import CHANGES, leaves, pair
+from tests.targets.bigip.files import file_of
 
 ALB = Alb(vpc_id="vpc-0a1b2c3d4e5f60718", subnet_ids=["subnet-0a1b2c3d4e5f60718", "subnet-0f1e2d3c4b5a69788"])
 LTM = Ltm(address="10.1.0.10")
 PLANS: list[tuple[Target, Any]] = [
     (ALB, lambda spec: aws_plan(spec, ALB)),
-    (LTM, lambda spec: bigip_plan("lb", spec, LTM)),
+    (LTM, lambda spec: bigip_plan("lb", spec, LTM, file_of)),
 ]
 
 

@@ -40,9 +40,12 @@ class Ltm(Target):
     snat: Literal["automap", "none"] | list[Input[Address]] = Field(default="automap", min_length=1)
     """Source address towards the nodes: the device's own, these addresses, or the client's. `none` works only where the
     nodes answer through the BIG-IP."""
-    traffic_group: str | None = Field(default=None, pattern=r"^/Common/[A-Za-z0-9][A-Za-z0-9_.-]*$")
-    """Traffic group that the virtual addresses move with, such as `/Common/traffic-group-1`; lbkit then owns them.
-    Unset: the device makes and removes them with the virtual servers."""
+    traffic_group: str | None = Field(
+        default="/Common/traffic-group-1", pattern=r"^/Common/[A-Za-z0-9][A-Za-z0-9_.-]*$"
+    )
+    """Traffic group that the virtual addresses move with; of a pair, the group's device answers on them. None: the
+    addresses belong to somebody else, such as another balancer. Decide at the beginning: the device lets neither side
+    go while a virtual server uses an address."""
     tmms: Count | None = None
     """Traffic processes of the device (`show sys tmm-info`). A connection limit is divided over them, so `limits.hard`
     needs it and must be a multiple."""

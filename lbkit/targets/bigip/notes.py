@@ -70,8 +70,6 @@ def _placement(ltm: Ltm) -> Iterator[str]:
     if not ltm.save:
         yield "Ltm.save: nothing is saved; a restart of the device loses this balancer."
     devices: dict[str, Any] = ltm.device.devices if isinstance(ltm.device, Pair) else {"": ltm.device}
-    if isinstance(ltm.device, Pair) and ltm.traffic_group is None:
-        yield "Ltm.traffic_group: unset, the device chooses which of the pair holds the virtual addresses."
     for name, device in devices.items():
         at = f"Pair.devices.{name}" if name else "Device"
         if isinstance(device, Device):

@@ -6,11 +6,10 @@ adopted, a limit of 0 is left out of a member's update: its quirks are the point
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,8 +38,9 @@ class ProviderError(Exception):
 
 class Provider:
     def __init__(self, address: str, user: str, password: str, ca: Path | None) -> None:
-        self.base = f"https://{address.removeprefix('https://')}"
-        self.context = ssl.create_default_context(cafile=str(ca)) if ca else ssl._create_unverified_context()
+        context = ssl.create_default_context(cafile=str(ca)) if ca else ssl._create_unverified_context()
+        host, _, port = address.removeprefix("https://").partition(":")
+        self.connection = http.client.HTTPSConnection(host, int(port or 443), timeout=10, context=context)
         self.token = ""
         login = {"username": user, "password": password, "loginProviderName": "tmos"}
         self.token = self._call("POST", "/mgmt/shared/authn/login", login)["token"]["token"]
@@ -169,16 +169,15 @@ class Provider:
         kind = "application/octet-stream" if isinstance(body, str) else "application/json"
         data = None if body is None else body.encode() if isinstance(body, str) else json.dumps(body).encode()
         headers = {"Content-Type": kind, **({"X-F5-Auth-Token": self.token} if self.token else {})}
-        request = urllib.request.Request(self.base + path, data, headers, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=10, context=self.context) as answer:
-                text = answer.read()
-                return json.loads(text) if text else {}
-        except urllib.error.HTTPError as error:
-            message = json.loads(error.read())["message"]
-            if error.code == 404 and missing_is_fine:
-                return None
-            raise ProviderError(f"{method} {path}: HTTP {error.code} {message}") from None
+        self.connection.request(method, path, data, headers)
+        answer = self.connection.getresponse()
+        text = answer.read()
+        found = json.loads(text) if text else {}
+        if answer.status < 400:
+            return found
+        if answer.status == 404 and missing_is_fine:
+            return None
+        raise ProviderError(f"{method} {path}: HTTP {answer.status} {found['message']}")
 
 
 def _tilde(name: str) -> str:

@@ -29,6 +29,7 @@ def certificate(folder: Path, name: str, *hosts: str) -> tuple[Path, Path]:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body leave together
     device: Device
     lock: threading.Lock
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from lbkit.errors import Problem
 from lbkit.spec.base import Model, shown, wrong
-from lbkit.spec.inputs import Input
+from lbkit.spec.inputs import Input, is_output
 from lbkit.spec.values import (
     Address,
     Cidr,
@@ -39,7 +39,8 @@ class Certificate(Model):
 
     @model_validator(mode="after")
     def _no_key_inside(self) -> Self:
-        inside = [name for name in ("certificate", "key") if "-----BEGIN" in str(getattr(self, name) or "")]
+        said = {name: getattr(self, name) for name in ("certificate", "key")}
+        inside = [name for name, value in said.items() if not is_output(value) and "-----BEGIN" in (value or "")]
         if inside:
             raise wrong(
                 *(

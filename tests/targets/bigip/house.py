@@ -54,7 +54,9 @@ def spec(changes: dict[str, Any] | None = None) -> Spec:
     return Spec.load(data(changes))
 
 
-def program(changes: dict[str, Any] | None = None, ltm: Ltm = LTM, name: str = "lb", **late: Any) -> Registered:
+def program(
+    changes: dict[str, Any] | None = None, ltm: Ltm = LTM, name: str = "lb", preview: bool = False, **late: Any
+) -> Registered:
     """What a program with this balancer registers."""
 
     def run() -> None:
@@ -63,7 +65,7 @@ def program(changes: dict[str, Any] | None = None, ltm: Ltm = LTM, name: str = "
             put(wanted, path.replace("__", "."), pulumi.Output.from_input(value))
         LoadBalancer(name, Spec.load(wanted), ltm)
 
-    return registered(run, preview=False)
+    return registered(run, preview=preview)
 
 
 @contextmanager

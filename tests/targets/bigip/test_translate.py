@@ -59,7 +59,8 @@ VALUES: list[tuple[dict[str, Any], str, str, dict[str, Any]]] = [
     ({}, "monitors", "p--http", {"interval": 5, "timeout": 11, "time_until_up": 10, "destination": "*:*"}),
     ({"pools.p.health_check": {"interval": 30, "rise": 2, "fall": 2}}, "monitors", "p--tcp",
      {"parent": "/Common/tcp", "timeout": 61, "time_until_up": 30, "send": "", "receive": ""}),
-    ({"pools.p.health_check": {"interval": 1, "timeout": 1, "rise": 1, "fall": 1}}, "monitors", "p--tcp", {"timeout": 2, "time_until_up": 0}),
+    ({"pools.p.health_check": {"interval": 1, "timeout": 1, "rise": 1, "fall": 1}}, "monitors", "p--tcp",
+     {"timeout": 2, "time_until_up": 0}),
     ({"pools.p.health_check": {"interval": 86_399, "rise": 1, "fall": 1}}, "monitors", "p--tcp", {"timeout": 86_400}),
     ({"pools.p.health_check.port": 9001}, "monitors", "p--http-9001", {"destination": "*:9001"}),
     ({"pools.p.health_check.protocol": "https"}, "monitors", "p--https", {"parent": "/Common/https"}),
@@ -72,7 +73,8 @@ VALUES: list[tuple[dict[str, Any], str, str, dict[str, Any]]] = [
      {"receive": "^HTTP/1\\.[01] (200).*ok \\(1\\)"}),
     # TLS to the nodes
     ({**HTTPS, "pools.p.tls": {"verify": False}}, "server_tls", "p", {"peer_cert_mode": "ignore", "ca_file": "none"}),
-    ({**HTTPS, "pools.p.tls": {"ca": "device:/Common/ca.crt"}}, "server_tls", "p", {"peer_cert_mode": "require", "ca_file": "/Common/ca.crt"}),
+    ({**HTTPS, "pools.p.tls": {"ca": "device:/Common/ca.crt"}}, "server_tls", "p",
+     {"peer_cert_mode": "require", "ca_file": "/Common/ca.crt"}),
     ({**HTTPS, "pools.p.tls": {"ca": "/ca.pem", "server_name": "n.x"}}, "server_tls", "p--named", {"server_name": "n.x"}),
     # timers
     ({"pools.p.timeouts.idle": 900}, "tcp", "l", {"idle_timeout": 900}),
@@ -86,7 +88,8 @@ VALUES: list[tuple[dict[str, Any], str, str, dict[str, Any]]] = [
     (TCP, "virtual_servers", "l", {"profiles": [Ref("fast_l4", "l")], "irules": [], "client_profiles": []}),
     ({"listeners.l.address": "2001:db8::9"}, "virtual_servers", "l", {"source": "::/0", "mask": ":".join(["ffff"] * 8)}),
     ({"listeners.l.allow": ["10.0.0.0/8", "172.16.0.0/12"]}, "virtual_servers", "l--172-16-0-0-12", {"source": "172.16.0.0/12"}),
-    ({"listeners.l.pool": None, "listeners.l.redirect": {"port": 8443}, "listeners.m": {"port": 81, "pool": "p"}}, "virtual_servers", "l", {"pool": ""}),
+    ({"listeners.l.pool": None, "listeners.l.redirect": {"port": 8443}, "listeners.m": {"port": 81, "pool": "p"}},
+     "virtual_servers", "l", {"pool": ""}),
     ({**HTTPS, "pools.p.tls": {"verify": False}}, "virtual_servers", "l", {"server_profiles": [Ref("server_tls", "p")]}),
     # stickiness
     ({"pools.p.sticky": {}}, "cookies", "l", {"cookie_name": "lbkit", "expiration": "0", "method": "insert"}),

@@ -7,25 +7,29 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lbkit import LoadBalancer
 from lbkit.errors import SpecError
 from lbkit.spec import Spec
 from lbkit.targets.base import problems
+from lbkit.targets.bigip import Device as Appliance
 from lbkit.targets.bigip import Ltm, Pair
-from lbkit.targets.bigip.device import Device
 from lbkit.targets.bigip.parts import Ref
 from lbkit.targets.bigip.placement import problems as misplaced
 from lbkit.targets.bigip.translate import plan
 from tests.mocks import golden, registered
+from tests.targets.bigip.double.device import TOKEN, Device
+from tests.targets.bigip.double.engine import Engine
+from tests.targets.bigip.double.provider import Provider
 from tests.targets.bigip.double.words import ALGORITHMS
 from tests.targets.bigip.files import file_of
 from tests.targets.bigip.house import LTM, Q, program
 from tests.targets.bigip.test_translate import HTTPS, ON_DEVICE, TCP
 
 DEVICES = {
-    key: Device(address=f"192.0.2.{n}", user="admin", password="hunter2-secret") for key, n in (("a", 1), ("b", 2))
+    key: Appliance(address=f"192.0.2.{n}", user="admin", password="hunter2-secret") for key, n in (("a", 1), ("b", 2))
 }
 FEATURES: dict[str, tuple[dict[str, Any], Ltm]] = {
     "plain": ({}, LTM),
@@ -60,8 +64,6 @@ def test_preview_shows_what_up_makes(feature: str):  # LB-4
 
 
 def test_the_children_can_be_reached():
-    from lbkit import LoadBalancer
-
     seen: dict[str, Any] = {}
 
     def run() -> None:
@@ -117,19 +119,86 @@ listeners = st.fixed_dictionaries(
 )  # fmt: skip
 
 
+def whole(some: list[Any], others: list[Any]) -> dict[str, Any]:
+    """A spec whose parts mostly fit together: every pool is used, and by listeners of its kind."""
+    found: dict[str, Any] = {"pools": {f"p{i}": pool for i, pool in enumerate(some)}, "listeners": {}}
+    for index, item in enumerate([*others, *({"pool": key} for key in found["pools"])]):
+        listener = {"port": 80 + index, **copy.deepcopy(item)}
+        listener["pool"] = listener["pool"] if listener["pool"] in found["pools"] else "p0"
+        bytes_only = found["pools"][listener["pool"]].get("protocol") == "tcp"
+        if bytes_only or listener.get("protocol") in ("tcp", "tls"):
+            listener = {key: value for key, value in listener.items() if key in ("port", "pool", "allow", "address")}
+            listener["protocol"] = "tcp" if bytes_only else "http"
+        if listener.get("protocol") == "https":
+            listener.setdefault(
+                "tls", {"default": {"certificate": "device:/Common/mine.crt", "key": "device:/Common/mine.key"}}
+            )
+        else:
+            listener.pop("tls", None)
+        found["listeners"][f"l{index}"] = listener
+    return found
+
+
+def mended(found: dict[str, Any]) -> Spec | None:
+    """The spec with everything taken out that was refused, as an obedient user would."""
+    for _ in range(8):
+        try:
+            wanted = Spec.load(found)
+        except SpecError as error:
+            refused = error.problems
+        else:
+            refused = [*problems(wanted, LTM), *misplaced(wanted, LTM)]
+            if not refused:
+                return wanted
+        assert all(p.path and p.reason for p in refused)
+        for problem in refused:
+            take_out(found, problem.path.split("."))
+    return None
+
+
+def take_out(found: Any, path: list[str]) -> None:
+    *parents, last = path
+    for part in parents:
+        found = found.get(part, {}) if isinstance(found, dict) else {}
+    if isinstance(found, dict):
+        found.pop(last, None)
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.lists(pools, min_size=1, max_size=2), st.lists(listeners, min_size=1, max_size=3))
 def test_a_spec_keeps_the_devices_rules_or_is_refused_with_reasons(some: list[Any], others: list[Any]):  # F5-8, LB-2
-    found = {"pools": {f"p{i}": pool for i, pool in enumerate(some)},
-             "listeners": {f"l{i}": {"port": 80 + i, **item} for i, item in enumerate(others)}}  # fmt: skip
-    try:
-        wanted = Spec.load(found)
-    except SpecError:
-        return
-    refused = [*problems(wanted, LTM), *misplaced(wanted, LTM)]
-    assert all(p.path and p.reason for p in refused)
-    if not refused:
+    wanted = mended(whole(some, others))
+    if wanted:
         keeps_the_rules(plan("lb", wanted, LTM, file_of))
+
+
+class Wire(Provider):
+    """The provider with a device at the other end of a function call."""
+
+    def __init__(self, device: Device) -> None:
+        self.device, self.token = device, TOKEN
+
+    def _call(self, method: str, path: str, body: Any = None, *, missing_is_fine: bool = False) -> Any:
+        status, answer = self.device.handle(method, path, body, self.token)
+        assert status == 200 or (status == 404 and missing_is_fine), answer
+        return answer if status == 200 else None
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(*[st.tuples(st.lists(pools, min_size=1, max_size=2), st.lists(listeners, min_size=1, max_size=2))] * 2)
+def test_a_device_takes_any_plan_and_any_change_of_it(before: Any, after: Any):  # F5-8
+    engine = Engine(Wire(made := Device()))
+    plans = []
+    for parts in (before, after):
+        if wanted := mended(whole(*parts)):
+            plans.append(registered(lambda wanted=wanted: LoadBalancer("lb", wanted, LTM), preview=False))  # type: ignore[misc]
+    for found in plans:
+        engine.up(found)
+        assert made.empty == []
+        assert engine.up(found) == []
+    made.empty.clear()
+    engine.destroy()
+    assert made.own() == []
 
 
 def keeps_the_rules(made: dict[str, dict[str, Any]]) -> None:

@@ -47,8 +47,8 @@ BUILT_IN = {
     "ltm/monitor/tcp": ["tcp"],
     "ltm/monitor/http": ["http"],
     "ltm/monitor/https": ["https"],
-    "sys/file/ssl-cert": ["default.crt", "ca-bundle.crt", "mine.crt"],
-    "sys/file/ssl-key": ["default.key", "mine.key"],
+    "sys/file/ssl-cert": ["default.crt", "ca-bundle.crt", "mine.crt", "ca.crt", "a.crt"],
+    "sys/file/ssl-key": ["default.key", "mine.key", "a.key"],
 }
 DEFAULTS: dict[str, dict[str, Any]] = {
     "ltm/node": {"connectionLimit": 0, "dynamicRatio": 1, "monitor": "default", "rateLimit": "disabled", "ratio": 1,

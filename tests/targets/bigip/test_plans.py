@@ -19,7 +19,7 @@ from lbkit.targets.bigip import Ltm, Pair
 from lbkit.targets.bigip.parts import Ref
 from lbkit.targets.bigip.placement import problems as misplaced
 from lbkit.targets.bigip.translate import plan
-from tests.mocks import golden, registered
+from tests.mocks import Registered, golden, registered
 from tests.targets.bigip.double.device import TOKEN, Device
 from tests.targets.bigip.double.engine import Engine
 from tests.targets.bigip.double.provider import Provider
@@ -101,13 +101,15 @@ pools = st.fixed_dictionaries(
               "timeouts": st.sampled_from([{"idle": 60}, {"connect": 2}, {"keep_alive": 0}]), "drain": st.just(9),
               "tls": st.sampled_from([{"verify": False}, {"ca": "device:/Common/ca.crt"}, {"server_name": "n.x"}])},
 )  # fmt: skip
+WHERE: list[dict[str, Any]] = [
+    {"pool": "p0"},
+    {"pool": "p1"},
+    {"answer": {"body": "x"}},
+    {"redirect": {"scheme": "https"}},
+]
+conditions = st.fixed_dictionaries({"path": st.sampled_from(["/", "/v1"])}, optional={"methods": st.just(["GET"])})
 some_routes = st.dictionaries(
-    st.sampled_from(["r", "s"]),
-    st.fixed_dictionaries({"path": st.sampled_from(["/", "/v1"])}, optional={"methods": st.just(["GET"])}).flatmap(
-        lambda route: st.sampled_from(
-            [{"pool": "p0"}, {"pool": "p1"}, {"answer": {"body": "x"}}, {"redirect": {"scheme": "https"}}]
-        ).map(lambda where: {**route, **where})
-    ),
+    st.sampled_from(["r", "s"]), st.tuples(conditions, st.sampled_from(WHERE)).map(lambda both: {**both[0], **both[1]})
 )
 listeners = st.fixed_dictionaries(
     {"pool": st.sampled_from(["p0", "p1"])},
@@ -176,12 +178,19 @@ class Wire(Provider):
     """The provider with a device at the other end of a function call."""
 
     def __init__(self, device: Device) -> None:
-        self.device, self.token = device, TOKEN
+        self.device, self.token, self.results = device, TOKEN, []
 
     def _call(self, method: str, path: str, body: Any = None, *, missing_is_fine: bool = False) -> Any:
         status, answer = self.device.handle(method, path, body, self.token)
         assert status == 200 or (status == 404 and missing_is_fine), answer
         return answer if status == 200 else None
+
+
+def made_by(wanted: Spec) -> Registered:
+    def run() -> None:
+        LoadBalancer("lb", wanted, LTM)
+
+    return registered(run, preview=False)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
@@ -191,7 +200,7 @@ def test_a_device_takes_any_plan_and_any_change_of_it(before: Any, after: Any): 
     plans = []
     for parts in (before, after):
         if wanted := mended(whole(*parts)):
-            plans.append(registered(lambda wanted=wanted: LoadBalancer("lb", wanted, LTM), preview=False))  # type: ignore[misc]
+            plans.append(made_by(wanted))
     for found in plans:
         engine.up(found)
         assert made.empty == []

@@ -106,7 +106,8 @@ def by_conditions(made: dict[str, Any], host: str, uri: str, method: str, header
         fold = str.lower if "case_insensitive" in condition else str
         how = next(key for key in ("equals", "starts_with", "ends_with") if key in condition)
         tests = {"equals": str.__eq__, "starts_with": str.startswith, "ends_with": str.endswith}
-        return value is not None and any(tests[how](fold(value), fold(item)) for item in condition["values"])
+        test: Any = tests[how]
+        return value is not None and any(test(fold(value), fold(item)) for item in condition["values"])
 
     found = next(r for r in made["rules"] if all(holds(c) for c in r["conditions"]))
     return str(found["actions"][0]["pool"].key)

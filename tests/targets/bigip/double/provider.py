@@ -42,6 +42,7 @@ class Provider:
         host, _, port = address.removeprefix("https://").partition(":")
         self.connection = http.client.HTTPSConnection(host, int(port or 443), timeout=10, context=context)
         self.token = ""
+        self.results: list[str] = []
         login = {"username": user, "password": password, "loginProviderName": "tmos"}
         self.token = self._call("POST", "/mgmt/shared/authn/login", login)["token"]["token"]
         self._call("PATCH", f"/mgmt/shared/authz/tokens/{self.token}", {"timeout": 1200})
@@ -162,8 +163,8 @@ class Provider:
     _update_command = _create_command
 
     def _bash(self, args: Args) -> None:
-        for command in args["commands"]:
-            self._call("POST", "/mgmt/tm/util/bash", {"command": "run", "utilCmdArgs": f"-c 'tmsh {command}'"})
+        bodies = [{"command": "run", "utilCmdArgs": f"-c 'tmsh {command}'"} for command in args["commands"]]
+        self.results = [self._call("POST", "/mgmt/tm/util/bash", body).get("commandResult", "") for body in bodies]
 
     def _call(self, method: str, path: str, body: Any = None, *, missing_is_fine: bool = False) -> Any:
         kind = "application/octet-stream" if isinstance(body, str) else "application/json"

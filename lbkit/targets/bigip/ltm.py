@@ -51,13 +51,15 @@ def render(name: str, spec: Spec, ltm: Ltm, parent: pulumi.ComponentResource) ->
     provider = _provider(name, ltm, parent)
     first = saving(name, ltm, plan, pulumi.ResourceOptions(parent=parent, provider=provider))
     made: dict[Ref, Any] = {}
+    # Names are kept, so another partition must be other resources, or it would be ignored.
+    place = [] if ltm.partition == "Common" else [ltm.partition]
     for kind in SUFFIX:
         for key, args in plan[kind].items():
             opts = _opts(kind, args, made, first, pulumi.ResourceOptions(parent=parent, provider=provider))
             sent = {field: _resolved(value, made) for field, value in args.items() if field != "after"}
             if kind == "keys":
                 sent["content"] = pulumi.Output.secret(sent["content"])
-            made[Ref(kind, key)] = _CLASSES[kind](child(name, key, SUFFIX[kind]), opts=opts, **sent)
+            made[Ref(kind, key)] = _CLASSES[kind](child(name, *place, key, SUFFIX[kind]), opts=opts, **sent)
     last = saved(name, ltm, plan, list(made.values()), pulumi.ResourceOptions(parent=parent, provider=provider))
     servers = _servers(spec, made)
     return Rendered(

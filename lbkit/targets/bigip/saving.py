@@ -73,9 +73,9 @@ def _collect(value: Any, late: list[Any]) -> None:
 
 
 def _shape(value: Any) -> Any:
-    """The plan with its late values left out."""
+    """What is sent, without late values."""
     if is_output(value):
         return None
     if isinstance(value, dict):
-        return sorted((key, _shape(item)) for key, item in value.items())
+        return sorted((key, _shape(item)) for key, item in value.items() if key != "after")
     return [_shape(item) for item in value] if isinstance(value, list | tuple) else value

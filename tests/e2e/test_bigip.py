@@ -18,6 +18,18 @@ DOUBLE = ROOT / "tests" / "e2e" / "doubles" / "bigip.py"
 NODES = ["10.0.0.1", "10.0.0.2"]
 RENAME = ('LoadBalancer("cluster", spec, target(config))',
           'LoadBalancer("renamed", spec, target(config), pulumi.ResourceOptions(aliases=[pulumi.Alias(name="cluster")]))')  # fmt: skip
+TRANSFORM = ('target(config))', """target(config), pulumi.ResourceOptions(transforms=[described]))"""), (
+    "config = pulumi.Config()\n",
+    """config = pulumi.Config()
+
+
+def described(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
+    if args.type_ != "f5bigip:ltm/pool:Pool":
+        return None
+    return pulumi.ResourceTransformResult({**args.props, "description": "ours"}, args.opts)
+
+"""
+)  # fmt: skip
 
 
 @dataclass
@@ -71,6 +83,14 @@ def test_the_life_of_a_balancer(house: House):  # F5-1..5, LB-3
 
     assert "unchanged" in house.stack.run("preview")
     assert house.calls() == []
+
+    for old, new in TRANSFORM:
+        house.stack.edit(old, new)
+    assert house.up() == ["update cluster--ml--pool"], "a user reaches any argument of any child"
+    assert house.device.objects["ltm/pool"]["/Common/cluster--ml--pool"]["description"] == "ours"
+    for old, new in TRANSFORM:
+        house.stack.edit(new, old)
+    assert house.up() == ["update cluster--ml--pool"]
 
     assert house.up(nodes=["10.0.0.3", *NODES]) == [
         "create cluster--10-0-0-3--node",

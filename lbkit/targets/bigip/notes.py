@@ -69,6 +69,8 @@ def _placement(ltm: Ltm) -> Iterator[str]:
         yield "Ltm.snat: without it, nodes must send their answers through the BIG-IP, or clients never see them."
     if not ltm.save:
         yield "Ltm.save: nothing is saved; a restart of the device loses this balancer."
+    if ltm.device is None:
+        yield "Ltm.device: the default provider calls F5's telemetry without a time limit, unless f5bigip:teemDisable is true."
     devices: dict[str, Any] = ltm.device.devices if isinstance(ltm.device, Pair) else {"": ltm.device}
     for name, device in devices.items():
         at = f"Pair.devices.{name}" if name else "Device"

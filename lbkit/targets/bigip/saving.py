@@ -52,7 +52,9 @@ def _judge(results: Any) -> None:
     text = " ".join(str(item) for item in results or ())
     if any(word in text.lower() for word in _FAILED):
         problem = Problem(
-            "Ltm.save", f"The device said: {text.strip()[:200]}", "Use an administrator with bash, or save=False."
+            "Ltm.save",
+            f"The device said: {text.strip()[:200]}",
+            "Use save=False, or an administrator with bash and then `pulumi up --replace '**--saved'`.",
         )
         raise OperationError("The balancer is made, but was not saved", [problem])
 

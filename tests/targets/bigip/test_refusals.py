@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -201,6 +202,7 @@ def test_no_error_shows_a_secret():  # F5-1
 
 WARNED: list[tuple[dict[str, Any], Ltm, str]] = [
     ({"pools.p.health_check": None}, LTM, "a dead node keeps its share"),
+    ({}, LTM, "teemDisable"),
     ({}, LTM, "goes down after 11 s"),
     ({"pools.p.health_check.fall": 1}, LTM, "one lost probe"),
     ({}, LTM, "Host header is empty"),
@@ -225,4 +227,5 @@ def test_what_is_legal_and_dangerous_is_said(changes: dict[str, Any], ltm: Ltm, 
     wanted: Spec = spec(changes)
     assert any(text in note for note in ltm.notes(wanted))
     quiet = spec({"pools.p.health_check": {"path": "/h", "host": "a.x", "timeout": 5}})
-    assert not any(text in note for note in LTM.notes(quiet))
+    calm = Ltm(address="10.1.0.10", device=SimpleNamespace(package="f5bigip"))
+    assert list(calm.notes(quiet)) == []

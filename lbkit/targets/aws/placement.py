@@ -130,7 +130,8 @@ class Network(Placement):
     static_addresses: bool = False
     """Make an Elastic IP for each subnet. With one subnet the balancer has one IPv4 address, and `endpoint` is that."""
     allocation_ids: list[Input[AllocationId]] = Field(default_factory=list)
-    """Elastic IPs of yours, one for each subnet and in their order; they outlive the balancer."""
+    """Elastic IPs of yours, one for each subnet and in their order; they outlive the balancer. AWS changes no
+    address of a balancer that stands: another id for a subnet needs `pulumi up --replace` of it."""
     preserve_client_ip: bool = False
     """Nodes see the client's address as their peer. A node can't then be a client of the balancer that leads to itself."""
 

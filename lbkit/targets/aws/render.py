@@ -44,6 +44,7 @@ def _make(name: str, item: Planned, made: Made, parent: pulumi.Resource) -> pulu
         depends_on=[made[label] for label in item.after],
         ignore_changes=list(item.ignored) or None,
         delete_before_replace=True if item.delete_first else None,
+        replacement_trigger=item.trigger or None,
         replace_with=[made[item.replaced_with]] if item.replaced_with else None,
     )
     fits = fitted(name, AUTONAMED) if item.kind in _SHORT else name

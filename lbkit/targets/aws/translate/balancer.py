@@ -34,7 +34,8 @@ def balancer(spec: Spec, home: Placement) -> Plan:
         ],
     }
     # An Elastic IP serves one balancer, so the old one must be gone before the new one can have it.
-    return {**own, BALANCER: Planned("lb.LoadBalancer", args, delete_first=elastic(home))}
+    addresses = "elastic" if elastic(home) else "of AWS"
+    return {**own, BALANCER: Planned("lb.LoadBalancer", args, trigger=addresses, delete_first=elastic(home))}
 
 
 def elastic(home: Placement) -> bool:

@@ -14,12 +14,11 @@ CONFIG = {
     "subnetIds": ["subnet-0a1b2c3d4e5f60718", "subnet-0f1e2d3c4b5a69788"],
     "image": "ami-0a1b2c3d4e5f60718",
 }
-POOL = 'pools={\n        "workers": Pool('
-FIRST_POOL = """pools={
-        "first": Pool(port=81, health_check=HealthCheck(path="/", timeout=3), nodes={"a": {"address": "10.0.0.9"}}),
-        "workers": Pool("""
+POOL = 'pools={"workers":'
+NEW_POOL = 'Pool(port=81, health_check=HealthCheck(path="/", timeout=3), nodes={"a": {"address": "10.0.0.9"}})'
+FIRST_POOL = f'pools={{"first": {NEW_POOL}, "workers":'
 RENAMED = '"inference", spec, opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(name="ai-workloads")]), target=home'
-LISTENERS = 'listeners={"http"'
+LISTENERS = 'return {"http"'
 
 
 @pytest.fixture
@@ -46,7 +45,7 @@ def test_the_life_of_a_balancer(stack: Stack):  # AW-1, AW-8, AW-11, LB-3
     assert stack.calls() == []
 
     stack.edit(POOL, FIRST_POOL)
-    stack.edit(LISTENERS, 'listeners={"early": Listener(port=8081, pool="first"), "http"')
+    stack.edit(LISTENERS, 'return {"early": Listener(port=8081, pool="first"), "http"')
     stack.run("up")
     added = brief(stack.calls())
     assert added

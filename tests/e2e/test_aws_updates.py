@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.house import Stack, before, brief
+from tests.mocks import ROOT
 from tests.targets.aws.house import FIXED_FLEET, IDS, OTHER, changed, routed
 
 PROGRAM = """
@@ -51,13 +52,19 @@ class Balancer:
         self.empty = [call for call in calls if call.startswith("empty")]
         return [call for call in calls if not call.startswith("empty")]
 
+    def world(self) -> dict[str, Any]:
+        """What exists at AWS, by id."""
+        found: dict[str, Any] = json.loads((self.stack.calls_file.parent / "world").read_text())
+        return found
+
 
 @pytest.fixture(scope="module")
 def balancer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Balancer]:
     stack = Stack("aws_alb", tmp_path_factory.mktemp("aws"))
-    yield Balancer(stack)
+    found = Balancer(stack)
+    yield found
     stack.run("down")
-    assert json.loads((stack.calls_file.parent / "world").read_text()) == {}, "nothing is left"
+    assert found.world() == {}, "nothing is left"
 
 
 def test_a_pool_that_moves_to_another_port_comes_up_beside_the_old_one(balancer: Balancer):
@@ -187,6 +194,21 @@ def test_a_renamed_balancer_replaces_nothing(balancer: Balancer):
     calls = balancer.up({**FIXED_FLEET}, name="inference", aliases=["lb"])
     assert calls == ["update inference--machines--p"], "only the machines' Name tag"
     balancer.up({**FIXED_FLEET}, aliases=["inference"])
+
+
+def test_a_child_can_be_changed_and_reached_as_the_page_says(balancer: Balancer):
+    snippet = (ROOT / "docs" / "aws.md").read_text().split("```python\n")[-1].partition("```")[0]
+    prelude = "\n".join(PROGRAM.splitlines()[:-2]).replace(
+        "import json, pulumi", "import json, pulumi\nfrom lbkit import Spec"
+    )
+    balancer.up({})
+    balancer.stack.replace_program(f'{prelude}\nspec = Spec.load(given["spec"])\n{snippet}')
+    calls = balancer.up({}, again=True)
+    assert "create inference" in calls
+    made = next(thing for thing in balancer.world().values() if thing["type"].endswith(":LoadBalancer"))
+    assert made["enableWafFailOpen"] is True
+    balancer.stack.replace_program(PROGRAM)
+    balancer.up({}, again=True)
 
 
 def test_subnets_in_one_zone_are_refused_before_anything_is_made(balancer: Balancer):  # AW-2, CR-3

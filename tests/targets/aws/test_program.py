@@ -18,7 +18,16 @@ CONFIG = {
     "desired": "2",
     "max": "10",
     "rootDevice": "/dev/xvda",
+    "gpu": "false",
+    "spot": "0",
+    "efa": "0",
+    "checkPlacement": "true",
 }
+GPU = {
+    **CONFIG, "gpu": "true", "instanceType": "p5.48xlarge", "efa": "32", "capacityReservation": "cr-0a1b2c3d4e5f60718",
+    "machineSubnetIds": '["subnet-0a1b2c3d4e5f60718"]', "instanceProfile": "engine", "rootDevice": "/dev/sda1",
+    "certificateArn": "arn:aws:acm:eu-west-1:210987650123:certificate/a",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +39,17 @@ def made() -> Registered:
 def test_the_plan_is_the_golden_one(preview: bool):  # AW-1
     found = run_program("aws_alb", preview=preview, config=CONFIG)
     golden(f"aws_alb-{'preview' if preview else 'up'}", found.resources)
+
+
+@pytest.mark.parametrize("preview", [True, False], ids=["preview", "up"])
+def test_the_plan_with_gpus_is_the_golden_one(preview: bool):
+    found = run_program("aws_alb", preview=preview, config=GPU)
+    golden(f"aws_alb-gpu-{'preview' if preview else 'up'}", found.resources)
+    template = only(found, "aws:ec2/launchTemplate:LaunchTemplate")
+    assert template["instanceMarketOptions"] == {"marketType": "capacity-block"}
+    assert len(template["networkInterfaces"]) == 32
+    assert only(found, "aws:autoscaling/group:Group")["vpcZoneIdentifiers"] == ["subnet-0a1b2c3d4e5f60718"]
+    assert only(found, "aws:autoscaling/lifecycleHook:LifecycleHook")["heartbeatTimeout"] == 900
 
 
 def only(found: Registered, kind: str) -> Any:

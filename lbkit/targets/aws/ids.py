@@ -47,9 +47,21 @@ def _bucket(value: str) -> str:
     return value
 
 
+def _grpc(value: str) -> str:
+    codes = (
+        [int(code) for part in value.split(",") for code in part.split("-")]
+        if re.fullmatch(r"[\d,-]+\d", f"0{value}")
+        else [100]
+    )
+    if not all(0 <= code <= 99 for code in codes):
+        raise ValueError("Codes of gRPC are wanted, from 0 to 99, such as '0' or '0-12'.")
+    return value
+
+
 VpcId = Annotated[str, AfterValidator(_real("vpc"))]
 SubnetId = Annotated[str, AfterValidator(_real("subnet"))]
 GroupId = Annotated[str, AfterValidator(_real("sg"))]
 AllocationId = Annotated[str, AfterValidator(_real("eipalloc"))]
 ReservationId = Annotated[str, AfterValidator(_real("cr"))]
 Bucket = Annotated[str, AfterValidator(_bucket)]
+GrpcCodes = Annotated[str, AfterValidator(_grpc)]

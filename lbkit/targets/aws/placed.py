@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from lbkit.errors import Problem
 from lbkit.spec import Fleet, Spec
+from lbkit.spec.balancer import uses
 from lbkit.spec.base import shown
-from lbkit.targets.aws.placement import Machines, Placement
+from lbkit.targets.aws.placement import Application, Machines, Placement
 from lbkit.targets.aws.rules import MOST_RULES
 
 if TYPE_CHECKING:
@@ -28,11 +29,36 @@ def problems(spec: Spec, home: Placement) -> Iterator[Problem]:
             )
         else:
             yield from _standing(f"{kind}.machines.{name}", standing, pool_.fleet, home.machine_subnets(name))
+    if isinstance(home, Application):
+        yield from _versions(spec, home)
     for name, listener in spec.listeners.items():
         six = next((cidr for cidr in listener.allow if ":" in cidr), None)
         if six and home.ip == "ipv4":
             yield Problem(f"listeners.{name}.allow", "This balancer has no IPv6 address, so no such client can reach it.",
                           f"Leave it out, or use {kind}(ip='dualstack').", shown(six))  # fmt: skip
+
+
+def _versions(spec: Spec, home: Application) -> Iterator[Problem]:
+    """Pools that speak another version of HTTP."""
+    plain = {
+        pool: name
+        for name, listener in spec.listeners.items()
+        if listener.protocol == "http"
+        for _, pool in uses(listener)
+    }
+    for field, name in (*(("http2", name) for name in home.http2), *(("grpc", name) for name in home.grpc)):
+        at = f"Alb.{field}.{name}"
+        pool = spec.pools.get(name)
+        if pool is None:
+            yield Problem(at, "There is no such pool.", f"Pools are: {', '.join(spec.pools)}.")
+        elif name in plain:
+            reason = f"Listener '{plain[name]}' leads here in plain HTTP, and AWS speaks this only behind https."
+            yield Problem(at, reason, "Use https listeners, and let the plain one redirect.")
+        elif field == "grpc" and name in home.http2:
+            yield Problem(at, "gRPC is HTTP/2 already.", "Leave it out of `http2`.")
+        elif field == "grpc" and pool.health_check and "codes" in pool.health_check.model_fields_set:
+            yield Problem(f"pools.{name}.health_check.codes", "A gRPC check is judged by gRPC's own codes.",
+                          f"Leave it out; the codes are those of {at}.", shown(pool.health_check.codes))  # fmt: skip
 
 
 def _pool(at: str, pool: Pool, home: Placement) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from lbkit.errors import Problem
 from lbkit.spec.base import Model, shown, wrong
 from lbkit.spec.inputs import Input, is_output
 from lbkit.spec.values import Cidr, Name, Number
-from lbkit.targets.aws.ids import AllocationId, Bucket, GroupId, ReservationId, SubnetId, VpcId
+from lbkit.targets.aws.ids import AllocationId, Bucket, GroupId, GrpcCodes, ReservationId, SubnetId, VpcId
 from lbkit.targets.base import Target
 
 
@@ -122,6 +122,11 @@ class Application(Placement):
     """A line for each request."""
     connection_logs: Logs | None = None
     """A line for each client connection."""
+    http2: list[Name] = Field(default_factory=list)
+    """Pools whose nodes speak HTTP/2. AWS reaches them from https listeners only."""
+    grpc: dict[Name, GrpcCodes] = Field(default_factory=dict)
+    """Pools whose nodes speak gRPC, with the status codes of a good answer to the health check, such as `0` or `0-12`. AWS
+    reaches them from https listeners only."""
 
 
 class Network(Placement):

@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from lbkit.targets.aws.plan import Plan, Planned, Ref
+from lbkit.targets.aws.plan import Plan, Planned
+from tests.targets.aws.api_whole import least, shared, unmade
 
 Found = Iterator[str]
 POLICY = re.compile(r"ELBSecurityPolicy-TLS13-1-[23](-Res)?-PQ-2025-09")
@@ -23,7 +24,7 @@ TYPES = {"text/plain", "text/css", "text/html", "application/javascript", "appli
 def violations(plan: Plan) -> list[str]:
     """All that AWS would refuse."""
     found = [f"{label}: {text}" for label, item in plan.items() for text in _of(item, plan)]
-    return [*found, *_unmade(plan), *_shared(plan), *_once(plan)]
+    return [*found, *unmade(plan), *shared(plan), *least(plan)]
 
 
 def _of(item: Planned, plan: Plan) -> Found:
@@ -66,7 +67,7 @@ def _group(args: dict[str, Any], plan: Plan) -> Found:
     tcp = args["protocol"] == "TCP"
     yield from _within("port", args["port"], 1, 65_535)
     yield from _within("deregistration_delay", args["deregistration_delay"], 0, 3600)
-    yield from _health(args["health_check"], tcp)
+    yield from _health(args["health_check"], tcp, args.get("protocol_version") == "GRPC")
     sticky = args["stickiness"]
     if (sticky["type"] == "source_ip") != tcp:
         yield f"stickiness {sticky['type']} on {args['protocol']}"
@@ -89,7 +90,7 @@ def _group(args: dict[str, Any], plan: Plan) -> Found:
         yield "a fixed name is deleted before it is replaced"
 
 
-def _health(check: dict[str, Any], tcp: bool) -> Found:
+def _health(check: dict[str, Any], tcp: bool, grpc: bool) -> Found:
     yield from _within("interval", check["interval"], 5, 300)
     yield from _within("timeout", check["timeout"], 2, 120)
     for name in ("healthy_threshold", "unhealthy_threshold"):
@@ -105,6 +106,8 @@ def _health(check: dict[str, Any], tcp: bool) -> Found:
         if not re.fullmatch(r"/.{0,1023}", check["path"]):
             yield "path"
         codes = [int(code) for code in re.split("[-,]", check["matcher"])]
+        if grpc:
+            codes = [200 if 0 <= code <= 99 else 0 for code in codes]
         if not all(200 <= code <= (599 if tcp else 499) for code in codes):
             yield f"matcher {check['matcher']}"
     if check["port"] != "traffic-port" and not 1 <= int(check["port"]) <= 65_535:
@@ -126,6 +129,9 @@ def _listener(args: dict[str, Any], plan: Plan) -> Found:
         if args["protocol"] != "TCP":
             yield "a TCP idle timeout on another protocol"
     network = plan["load_balancer"].args["load_balancer_type"] == "network"
+    for group, _ in _groups(args["default_actions"][0]):
+        if plan[group].args.get("protocol_version", "HTTP1") != "HTTP1" and not secure:
+            yield "HTTP/2 to nodes needs HTTPS"
     if network != (args["protocol"] == "TCP"):
         yield f"{args['protocol']} on this kind of balancer"
     yield from _actions(args["default_actions"], args["protocol"], plan)
@@ -271,67 +277,3 @@ def _security_rule(args: dict[str, Any]) -> Found:
         yield "all protocols have no ports"
     if args["ip_protocol"] == "tcp" and not 1 <= args["from_port"] <= args["to_port"] <= 65_535:
         yield "ports"
-
-
-def refs(value: Any) -> Iterator[Ref]:
-    """All references inside an argument."""
-    if isinstance(value, Ref):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from refs(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from refs(item)
-
-
-def _unmade(plan: Plan) -> Found:
-    """Everything that is named stands before."""
-    seen: set[str] = set()
-    for label, item in plan.items():
-        named = (
-            {ref.key for ref in refs(item.args)}
-            | set(item.after)
-            | ({item.replaced_with} if item.replaced_with else set())
-        )
-        yield from (f"{label} names {key}, which comes later or never" for key in named - seen)
-        seen.add(label)
-
-
-def _shared(plan: Plan) -> Found:
-    """What may be there once: ports, numbers, rules, nodes in a group."""
-    keys = {
-        "lb.Listener": lambda args: args["port"],
-        "lb.ListenerRule": lambda args: (args["listener_arn"], args["priority"]),
-        "lb.TargetGroupAttachment": lambda args: (args["target_group_arn"], args["target_id"], args["port"]),
-        "lb.ListenerCertificate": lambda args: (args["listener_arn"], args["certificate_arn"]),
-    }
-    for kind, key in keys.items():
-        counts = Counter(key(item.args) for item in plan.values() if item.kind == kind)
-        yield from (f"{kind} {what} is there {count} times" for what, count in counts.items() if count > 1)
-    rules = Counter(
-        (item.kind, str(sorted(item.args.items(), key=str))) for item in plan.values() if item.kind.startswith("vpc.")
-    )
-    yield from (f"two equal rules: {what}" for what, count in rules.items() if count > 1)
-
-
-def _once(plan: Plan) -> Found:
-    """The least that the balancer and nodes need, and nothing more (AW-15)."""
-    balancer = Ref("firewall--balancer", "id")
-    inward = [item.args for item in plan.values() if item.kind == "vpc.SecurityGroupIngressRule"]
-    ports = {rule["from_port"] for rule in inward if rule["security_group_id"] == balancer}
-    if ports != {item.args["port"] for item in plan.values() if item.kind == "lb.Listener"}:
-        yield f"clients reach {ports}"
-    outward = {
-        item.args["from_port"] for item in plan.values()
-        if item.kind == "vpc.SecurityGroupEgressRule" and item.args["security_group_id"] == balancer
-    }  # fmt: skip
-    wanted = {item.args["port"] for item in plan.values() if item.kind == "lb.TargetGroupAttachment"}
-    for item in plan.values():
-        if item.kind == "lb.TargetGroup":
-            check = item.args["health_check"]["port"]
-            wanted |= {int(check)} if check != "traffic-port" else set()
-        if item.kind == "autoscaling.Attachment":
-            wanted.add(plan[item.args["lb_target_group_arn"].key].args["port"])
-    if outward != wanted:
-        yield f"the balancer reaches {outward}, and should {wanted}"

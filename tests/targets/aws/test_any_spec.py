@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from lbkit.targets.aws.placement import Placement
 from lbkit.targets.aws.plan import Planned, Ref
 from lbkit.targets.aws.translate import plan
 from lbkit.targets.base import problems
-from tests.laws.leaves import ALSO, BASE, CHANGES, TCP, TCP_FLEET, _path, put, worded
+from tests.laws.leaves import ALSO, BASE, CHANGES, FLEET, TCP, TCP_FLEET, _path, put, worded
 from tests.laws.test_nothing_ignored import WORDS
 from tests.targets.aws.api import violations
 from tests.targets.aws.house import FIXED_FLEET, GROUP, alb, changed, nlb, planned, routed
@@ -149,3 +150,47 @@ def test_a_hundred_pools_with_a_thousand_nodes_are_planned_in_two_seconds():
     assert not problems(spec, home)
     assert len(plan(spec, home)) > 2000
     assert time.process_time() - started < 2
+
+
+def test_no_two_resources_have_one_key_whatever_the_names():
+    names = [
+        "balancer",
+        "nodes",
+        "firewall",
+        "in",
+        "out",
+        "admit",
+        "group",
+        "listener",
+        "node",
+        "join",
+        "machines",
+        "route",
+        "reach",
+    ]
+    pools: dict[str, Any] = {
+        name: {
+            "port": 8000 + i,
+            "health_check": {"path": "/"},
+            "nodes": {n: {"address": f"10.{i}.0.{j + 1}"} for j, n in enumerate(names)},
+        }
+        for i, name in enumerate(names)
+    }
+    for name in names[::2]:
+        pools[name] = {
+            "port": 80,
+            "health_check": {"path": "/"},
+            "limits": {"soft": 4},
+            "fleet": FLEET["pools.p.fleet"],
+        }
+    listeners = {name: {"port": 100 + i, "pool": name, "routes": {n: {"path": f"/{n}", "pool": n, "priority": 1 + j}
+                 for j, n in enumerate(names)}} for i, name in enumerate(names)}  # fmt: skip
+    found = plan(changed({"pools": pools, "listeners": listeners}), alb())
+    fleets, listed = len(names[::2]), len(names[1::2])
+    counts = Counter(item.kind for item in found.values())
+    assert counts["lb.TargetGroup"] == counts["lb.Listener"] == len(names)
+    assert counts["lb.ListenerRule"] == len(names) ** 2
+    assert counts["lb.TargetGroupAttachment"] == listed * len(names)
+    assert counts["autoscaling.Group"] == counts["autoscaling.Attachment"] == fleets
+    assert counts["ec2.SecurityGroup"] == fleets + 1
+    assert counts["vpc.SecurityGroupEgressRule"] == fleets * 2 + listed * len(names)

@@ -35,6 +35,8 @@ FEATURES: dict[str, tuple[dict[str, Any], Placement]] = {
                down={"host": "old.example.com", "answer": {"status": 410}}),
         alb(),
     ),
+    "grpc": ({**TLS, "pools.p.health_check.path": "/grpc.health.v1.Health/Check"}, alb(grpc={"p": "0-12"})),
+    "http2": (TLS, alb(http2=["p"])),
     "sticky": ({"pools.p.sticky": {"ttl": 600}, "pools.p.slow_start": 60}, alb(cross_zone=False)),
     "https-nodes": ({"pools.p.protocol": "https", "pools.p.tls": {"verify": False}}, alb(internal=True)),
     "firewall": ({"pools.p.firewall": True, "pools.p.health_check.port": 9000}, alb(node_security_group_ids=[GROUP])),

@@ -108,7 +108,7 @@ def test_late_nodes_and_addresses_of_an_nlb_are_accepted(preview: bool):  # LB-4
     found = registered(program, preview=preview)
     out = found.of("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")
     assert out["lb--out--p--a--8000"]["inputs"]["cidrIpv4"] == "10.0.0.1/32"
-    assert out["other--out--group-0--8000"]["inputs"]["referencedSecurityGroupId"] == GROUP
+    assert out["other--reach--0--8000"]["inputs"]["referencedSecurityGroupId"] == GROUP
 
 
 def test_a_single_static_address_is_the_endpoint():  # CR-4

@@ -95,6 +95,30 @@ def test_what_alb_cannot_do_is_named(changes: dict[str, Any], path: str, reason:
     assert reason in found[path]
 
 
+@pytest.mark.parametrize(
+    ("changes", "placement", "path", "reason"),
+    [
+        ({}, {"grpc": {"p": "0"}}, "Alb.grpc.p", "behind https"),
+        ({}, {"http2": ["p"]}, "Alb.http2.p", "behind https"),
+        (TLS, {"http2": ["x"]}, "Alb.http2.x", "no such pool"),
+        (TLS, {"http2": ["p"], "grpc": {"p": "0"}}, "Alb.grpc.p", "already"),
+        ({**TLS, "pools.p.health_check.codes": "200"}, {"grpc": {"p": "0"}}, "pools.p.health_check.codes", "own codes"),
+    ],
+)
+def test_versions_of_http_that_can_not_be_are_refused(
+    changes: dict[str, Any], placement: dict[str, Any], path: str, reason: str
+):
+    found = refusals(changes, alb(**placement))
+    assert list(found) == [path]
+    assert reason in found[path]
+
+
+@pytest.mark.parametrize("codes", ["100", "", "a", "0-", "OK"])
+def test_codes_that_grpc_does_not_have_are_refused(codes: str):
+    with pytest.raises(SpecError, match="0 to 99"):
+        alb(grpc={"p": codes})
+
+
 def test_instance_ids_and_addresses_do_not_mix():
     nodes = {"a": {"instance": "i-1234567890abcdef0"}, "b": {"address": "10.0.0.2"}}
     found = refusals({"pools.p.nodes": nodes}, alb(node_security_group_ids=["sg-0a1b2c3d"]))

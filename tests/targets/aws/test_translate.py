@@ -141,7 +141,7 @@ def test_a_node_by_instance_id_is_reached_by_its_group():
     found = planned(nodes, alb(node_security_group_ids=[GROUP]))
     assert at(found, "p:target_type") == "instance"
     assert at(found, "node--p--a:target_id") == "i-0a1b2c3d4e5f60718"
-    assert at(found, f"out--{GROUP}--8000:referenced_security_group_id") == GROUP
+    assert at(found, f"reach--{GROUP}--8000:referenced_security_group_id") == GROUP
     assert "node_security_group_ids" in refusals(nodes)["pools.p.nodes.a.instance"]
 
 

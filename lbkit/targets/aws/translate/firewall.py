@@ -88,10 +88,10 @@ def _reach(name: str, pool: Pool, home: Placement, label: str) -> Iterator[tuple
     node, balancer = pool.nodes[label], Ref(BALANCERS, "id")
     for port in ports_of(pool, node):
         for index, group in enumerate(home.node_security_group_ids):
-            at = f"group-{index}" if is_output(group) else str(group)
-            yield key("out", at, port), _rule(_OUT, balancer, port, {"referenced_security_group_id": group})
+            at = str(index) if is_output(group) else str(group)
+            yield key("reach", at, port), _rule(_OUT, balancer, port, {"referenced_security_group_id": group})
             if pool.firewall:
-                yield key("admit", at, port), _rule(_IN, group, port, {"referenced_security_group_id": balancer})
+                yield key("open", at, port), _rule(_IN, group, port, {"referenced_security_group_id": balancer})
         if not home.node_security_group_ids:
             at = key(name, label) if is_output(node.address) else slug(node.address)
             host = Text((node.address, "/32")) if is_output(node.address) else f"{node.address}/32"

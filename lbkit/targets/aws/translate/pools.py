@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lbkit.spec import HealthCheck, Node, Pool, Spec
-from lbkit.targets.aws.placement import Placement
+from lbkit.targets.aws.placement import Application, Placement
 from lbkit.targets.aws.plan import BALANCER, Args, Plan, Planned, Ref, key
 from lbkit.targets.aws.rules import health_protocol, health_timeout
 from lbkit.targets.aws.translate.balancer import elastic
@@ -15,7 +15,7 @@ _ALGORITHMS = {"round_robin": "round_robin", "least_connections": "least_outstan
 
 
 def pools(spec: Spec, home: Placement) -> Plan:
-    plan: Plan = {name: Planned("lb.TargetGroup", _group(pool, home)) for name, pool in spec.pools.items()}
+    plan: Plan = {name: Planned("lb.TargetGroup", _group(name, pool, home)) for name, pool in spec.pools.items()}
     if not elastic(home):
         # A target group serves one balancer, so a new one that comes beside the old one needs groups of its own.
         for item in plan.values():
@@ -30,7 +30,7 @@ def pools(spec: Spec, home: Placement) -> Plan:
     return plan
 
 
-def _group(pool: Pool, home: Placement) -> Args:
+def _group(name: str, pool: Pool, home: Placement) -> Args:
     assert pool.health_check is not None
     by_instance = pool.fleet is not None or any(node.instance is not None for node in pool.nodes.values())
     return {
@@ -39,15 +39,16 @@ def _group(pool: Pool, home: Placement) -> Args:
         "target_type": "instance" if by_instance else "ip",
         "vpc_id": home.vpc_id,
         "deregistration_delay": int(pool.drain),
-        "health_check": _health_check(pool, pool.health_check),
-        **(_connections(pool, home) if pool.protocol == "tcp" else _requests(pool, home)),
+        "health_check": _health_check(pool, pool.health_check, _grpc(name, home)),
+        **(_connections(pool, home) if pool.protocol == "tcp" else _requests(name, pool, home)),
     }
 
 
-def _requests(pool: Pool, home: Placement) -> Args:
+def _requests(name: str, pool: Pool, home: Placement) -> Args:
+    http2 = isinstance(home, Application) and name in home.http2
     sticky = {"type": "lb_cookie", "enabled": pool.sticky is not None, "cookie_duration": sticky_seconds(pool)}
     return {
-        "protocol_version": "HTTP1",
+        "protocol_version": "GRPC" if _grpc(name, home) else "HTTP2" if http2 else "HTTP1",
         "load_balancing_algorithm_type": _ALGORITHMS[pool.algorithm],
         "load_balancing_cross_zone_enabled": _text(home.cross_zone),
         "slow_start": int(pool.slow_start),
@@ -69,8 +70,13 @@ def sticky_seconds(pool: Pool) -> int:
     return int(pool.sticky.ttl) if pool.sticky and pool.sticky.ttl else DAY
 
 
-def _health_check(pool: Pool, check: HealthCheck) -> Args:
-    asks = {"path": check.path, "matcher": check.codes} if check.path else {}
+def _grpc(name: str, home: Placement) -> str | None:
+    """gRPC codes of a good answer, for a pool that speaks it."""
+    return home.grpc.get(name) if isinstance(home, Application) else None
+
+
+def _health_check(pool: Pool, check: HealthCheck, grpc: str | None) -> Args:
+    asks = {"path": check.path, "matcher": grpc or check.codes} if check.path else {}
     return {
         "enabled": True,
         "protocol": health_protocol(pool, check).upper(),

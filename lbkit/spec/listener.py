@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from lbkit.errors import Problem
 from lbkit.spec.base import Model, shown, wrong
-from lbkit.spec.inputs import Input, is_output
+from lbkit.spec.inputs import Input
 from lbkit.spec.values import (
     Address,
     Cidr,
@@ -22,11 +22,13 @@ from lbkit.spec.values import (
     Number,
     Path,
     Port,
+    QueryText,
+    Reference,
     Seconds,
     Status,
 )
 
-Reference = Annotated[str, Field(min_length=1, max_length=2048)]
+Share = Annotated[Number, Field(ge=0, le=256)]
 
 
 class Certificate(Model):
@@ -39,8 +41,8 @@ class Certificate(Model):
 
     @model_validator(mode="after")
     def _no_key_inside(self) -> Self:
-        said = {name: getattr(self, name) for name in ("certificate", "key")}
-        inside = [name for name, value in said.items() if not is_output(value) and "-----BEGIN" in (value or "")]
+        given = {"certificate": self.certificate, "key": self.key}
+        inside = [name for name, value in given.items() if isinstance(value, str) and "-----BEGIN" in value]
         if inside:
             raise wrong(
                 *(
@@ -94,7 +96,8 @@ class Answer(Model):
 class Route(Model):
     """A condition, all parts of which must hold, and where such requests go.
 
-    The most specific route wins: more of host, exact path, longer prefix, methods, headers; then `priority`, then the name.
+    The most specific route wins: more of host, exact path, longer prefix, methods, headers and query; then `priority`,
+    then the name.
     """
 
     host: Host | None = None
@@ -106,16 +109,20 @@ class Route(Model):
     methods: list[Method] = Field(default_factory=list)
     headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
     """Headers with exactly these values."""
+    query: dict[QueryText, QueryText] = Field(default_factory=dict)
+    """Query parameters with exactly these values."""
     priority: Number | None = Field(default=None, ge=1, le=50_000)
-    """Higher first among equally specific routes; on AWS the rule's number. Unset: after those that have one."""
+    """Higher first among equally specific routes. Unset: after those that have one. On AWS 50001 less this is the rule's number."""
     pool: Name | None = None
+    pools: dict[Name, Share] = Field(default_factory=dict)
+    """Instead of `pool`: pools with their shares of the requests, 0 to 256, to move traffic step by step."""
     redirect: Redirect | None = None
     answer: Answer | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         problems = []
-        if not (self.host or self.path or self.exact or self.methods or self.headers):
+        if not (self.host or self.path or self.exact or self.methods or self.headers or self.query):
             problems.append(
                 Problem("", "A route without a condition fits everything.", "Use the listener's own `pool`.")
             )
@@ -123,11 +130,23 @@ class Route(Model):
             problems.append(
                 Problem("exact", "A route has either a prefix or an exact path.", "Leave one out.", shown(self.exact))
             )
-        if sum(target is not None for target in (self.pool, self.redirect, self.answer)) != 1:
-            problems.append(Problem("", "A route leads to one place.", "Give one of `pool`, `redirect` and `answer`."))
+        if sum(bool(target) for target in (self.pool, self.pools, self.redirect, self.answer)) != 1:
+            remedy = "Give one of `pool`, `pools`, `redirect` and `answer`."
+            problems.append(Problem("", "A route leads to one place.", remedy))
+        if self.pools and not any(self.pools.values()):
+            problems.append(Problem("pools", "No pool has a share.", "Give one a weight above 0.", shown(self.pools)))
         if problems:
             raise wrong(*problems)
         return self
+
+
+def precedence(name: str, route: Route) -> tuple[int, int, int, int, int, int, str]:
+    """The order in which a listener's routes are tried: the lowest first."""
+    host = 0 if route.host is None else 1 if route.host.startswith("*.") else 2
+    return (
+        -host, -len(route.host or ""), -(100_000 if route.exact else len(route.path or "")),
+        -bool(route.methods), -len(route.headers) - len(route.query), -(route.priority or 0), name,
+    )  # fmt: skip
 
 
 class ClientTimeouts(Model):
@@ -221,7 +240,7 @@ def _targets(listener: Listener) -> list[Problem]:
     if listener.trust_forwarded:
         problems.append(Problem("trust_forwarded", "Only HTTP has such headers.", "Use `proxy_protocol`."))
     for name, route in listener.routes.items():
-        seen = sorted(route.model_fields_set - {"host", "pool", "priority"})
+        seen = sorted(route.model_fields_set - {"host", "pool", "pools", "priority"})
         problems += [
             Problem(
                 f"routes.{name}.{part}", "Inside passed-on TLS only the host name can be seen.", "Use protocol https."

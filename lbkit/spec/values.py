@@ -111,6 +111,7 @@ Duration = Annotated[Seconds, Field(gt=0)]
 Address = Annotated[str, AfterValidator(_address)]
 Cidr = Annotated[str, AfterValidator(_cidr)]
 Codes = Annotated[str, BeforeValidator(_codes)]
+Reference = Annotated[str, Field(min_length=1, max_length=2048)]
 Status = Annotated[Number, Field(ge=200, le=599)]
 Host = Annotated[str, AfterValidator(_host)]
 Path = Annotated[
@@ -123,5 +124,10 @@ HeaderName = Annotated[str, AfterValidator(_matching(TOKEN, "A header name is on
 HeaderValue = Annotated[
     str,
     AfterValidator(_matching(r"[!-~]([ -~]*[!-~])?", "A header value is printable ASCII without blanks at its ends.")),
+]
+QueryText = Annotated[
+    str,
+    Field(min_length=1, max_length=128),
+    AfterValidator(_matching(r"[ -~]+", "Query names and values are printable ASCII, as they are before encoding.")),
 ]
 CookieName = Annotated[str, AfterValidator(_matching(TOKEN, "A cookie name is one word."))]

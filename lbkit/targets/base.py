@@ -33,8 +33,8 @@ class Rendered:
     """By listener."""
     pools: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By pool: names and ids of what carries it, in the target's own words."""
-    resources: dict[str, Any] = field(default_factory=dict)
-    """The children, by their Pulumi name without the balancer's in front."""
+    resources: dict[str, pulumi.Resource] = field(default_factory=dict)
+    """Every child, keyed by its name without the balancer's prefix."""
 
 
 class Target(Model, ABC):
@@ -50,12 +50,16 @@ class Target(Model, ABC):
         """What can't be done for reasons that lie in several fields at once."""
         return ()
 
-    def placed(self, spec: Spec) -> Iterable[Problem]:
-        """What can't be done where this target is placed."""
+    def misplaced(self, spec: Spec) -> Iterable[Problem]:
+        """What can't be done in this very placement."""
         return ()
 
     def notes(self, spec: Spec) -> Iterable[str]:
-        """Where the target deviates from a default that the user did not set, and other legal but dangerous choices."""
+        """Where the target deviates from a default that the user did not set."""
+        return ()
+
+    def warnings(self, spec: Spec) -> Iterable[str]:
+        """Legal but dangerous choices."""
         return ()
 
     @abstractmethod
@@ -64,11 +68,12 @@ class Target(Model, ABC):
 
 
 def problems(spec: Spec, target: Target | type[Target]) -> list[Problem]:
-    """All that the target can't do, wherever it is placed."""
-    return [*asked_too_much(spec, target.gaps), *target.problems(spec)]
+    """All that the target can't do: wherever it is placed, and in its placement if that is given."""
+    placed = target.misplaced(spec) if isinstance(target, Target) else ()
+    return [*asked_too_much(spec, target.gaps), *target.problems(spec), *placed]
 
 
 def check(name: str, spec: Spec, target: Target) -> None:
     """Raise Unsupported with everything at once."""
-    if found := [*problems(spec, target), *target.placed(spec)]:
+    if found := problems(spec, target):
         raise Unsupported(f"LoadBalancer '{name}': {target.title} can't do what the spec asks", found)

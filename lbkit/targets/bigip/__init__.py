@@ -14,8 +14,8 @@ from lbkit.spec.values import Address, Count
 from lbkit.targets.base import Rendered, Rule, Target
 from lbkit.targets.bigip.device import Device, Pair, checked
 from lbkit.targets.bigip.gaps import GAPS
-from lbkit.targets.bigip.notes import notes
-from lbkit.targets.bigip.placement import problems as misplaced
+from lbkit.targets.bigip.notes import notes, warnings
+from lbkit.targets.bigip.placement import problems as placement_problems
 from lbkit.targets.bigip.placement import servable
 from lbkit.targets.bigip.rules import problems
 
@@ -59,11 +59,14 @@ class Ltm(Target):
     def problems(cls, spec: Spec) -> Iterable[Problem]:
         return problems(spec)
 
-    def placed(self, spec: Spec) -> Iterable[Problem]:
-        return misplaced(spec, self)
+    def misplaced(self, spec: Spec) -> Iterable[Problem]:
+        return placement_problems(spec, self)
 
     def notes(self, spec: Spec) -> Iterable[str]:
-        return notes(spec, self)
+        return notes(spec)
+
+    def warnings(self, spec: Spec) -> Iterable[str]:
+        return warnings(spec, self)
 
     def render(self, name: str, spec: Spec, parent: pulumi.ComponentResource) -> Rendered:
         from lbkit.targets.bigip.ltm import render

@@ -127,7 +127,7 @@ def _bad_path(at: str, value: Any) -> Iterator[Problem]:
         )
 
 
-def unreadable(spec: Spec, reader: Reader = read) -> Iterator[Problem]:
+def unreadable(spec: Spec) -> Iterator[Problem]:
     """Files that are not there or do not hold what they should."""
     for at, item in certificates(spec):
         if on_device(item.certificate):
@@ -135,7 +135,7 @@ def unreadable(spec: Spec, reader: Reader = read) -> Iterator[Problem]:
             continue
         key = None if item.key is None or on_device(item.key) else str(item.key)
         try:
-            found = reader(str(item.certificate), key)
+            found = read(str(item.certificate), key)
         except ValueError as error:
             yield Problem(f"{at}.certificate", str(error), "A PEM file on the machine that runs `pulumi up`.",
                           shown(item.certificate))  # fmt: skip
@@ -148,7 +148,7 @@ def unreadable(spec: Spec, reader: Reader = read) -> Iterator[Problem]:
     for at, value in authorities(spec):
         if not on_device(value):
             try:
-                reader(str(value), None)
+                read(str(value), None)
             except ValueError as error:
                 yield Problem(at, str(error), "A PEM file on the machine that runs `pulumi up`.", shown(value))
 

@@ -19,6 +19,7 @@ GAPS: Mapping[str, Rule] = {
     "pools.*.algorithm": Choices(
         ("round_robin", "least_connections", "source_hash"), "A BIG-IP has no choice of the better of two."
     ),
+    "pools.*.nodes.*.instance": Gap("A BIG-IP reaches nodes by address.", "Give the node's address."),
     "pools.*.nodes.*.standby": Gap(_WAKE, _NATIVE),
     "pools.*.nodes.*.admin_state": Choices(
         ("ready", "drain"),

@@ -14,46 +14,51 @@ if TYPE_CHECKING:
     from lbkit.targets.bigip import Ltm
 
 
-def notes(spec: Spec, ltm: Ltm) -> Iterator[str]:
+def notes(spec: Spec) -> Iterator[str]:
+    """Deviations."""
     for name, pool in spec.pools.items():
-        yield from _health(f"pools.{name}", pool)
-        yield from _pool(f"pools.{name}", pool)
+        yield from _probes(f"pools.{name}.health_check", pool)
+        yield from _limited(f"pools.{name}.limits.hard", pool)
+        if pool.tls and pool.tls.verify:
+            yield f"pools.{name}.tls: the device checks that the authority signed the node's certificate, not the name in it."
     for name, listener in spec.listeners.items():
         if len(set(listener.allow)) > 1:
             yield f"listeners.{name}.allow: one virtual server for each range, each with its own connections and statistics."
+
+
+def warnings(spec: Spec, ltm: Ltm) -> Iterator[str]:
+    """Dangers."""
+    for name, pool in spec.pools.items():
+        yield from _pool(f"pools.{name}", pool)
     yield from _placement(ltm)
 
 
-def _health(at: str, pool: Pool) -> Iterator[str]:
+def _probes(at: str, pool: Pool) -> Iterator[str]:
     check = pool.health_check
     if check is None:
-        yield f"{at}.health_check: without one a dead node keeps its share of the clients."
         return
     if "timeout" not in check.model_fields_set:
-        yield (f"{at}.health_check: a probe has no timeout of its own; the node goes down after {down_after(check)} s "
-               "without a good one.")  # fmt: skip
-    if check.fall == 1:
-        yield f"{at}.health_check.fall: one lost probe takes a node out; a short pause of the nodes takes all of them."
+        yield f"{at}: a probe has no timeout of its own; the node goes down after {down_after(check)} s without a good one."
     if kind(pool) != "tcp" and check.host is None:
-        yield f"{at}.health_check.host: the probe's Host header is empty, because a monitor does not know the node's address."
+        yield f"{at}.host: the probe's Host header is empty, because a monitor does not know the node's address."
     if check.body:
-        yield f"{at}.health_check.body: a BIG-IP looks for it in the first 5120 bytes of the whole answer, headers included."
+        yield f"{at}.body: a BIG-IP looks for it in the first 5120 bytes of the whole answer, headers included."
+
+
+def _limited(at: str, pool: Pool) -> Iterator[str]:
+    if not pool.limits.hard:
+        return
+    bytes_only = pool.protocol == "tcp"
+    unit = "connections" if bytes_only else "connections to a node, which carry one request each at a time"
+    answer = "closes the connection" if bytes_only else "closes the client's connection instead of answering 503"
+    yield f"{at}: a BIG-IP counts {unit}, and each traffic process has its share, so it can refuse early; it {answer}."
 
 
 def _pool(at: str, pool: Pool) -> Iterator[str]:
-    if pool.limits.hard:
-        unit = (
-            "connections to a node, which carry one request each at a time" if pool.protocol != "tcp" else "connections"
-        )
-        answer = (
-            "closes the connection"
-            if pool.protocol == "tcp"
-            else "closes the client's connection instead of answering 503"
-        )
-        yield (f"{at}.limits.hard: a BIG-IP counts {unit}, and each traffic process has its share, so it can refuse early; "
-               f"it {answer}.")  # fmt: skip
-    if pool.tls and pool.tls.verify:
-        yield f"{at}.tls: the device checks that the authority signed the node's certificate, not the name in it."
+    if pool.health_check is None:
+        yield f"{at}.health_check: without one a dead node keeps its share of the clients."
+    elif pool.health_check.fall == 1:
+        yield f"{at}.health_check.fall: one lost probe takes a node out; a short pause of the nodes takes all of them."
     if pool.tls and not pool.tls.verify:
         yield f"{at}.tls.verify: nobody checks whom the device talks to; whoever holds a node's address reads along."
     if sum(not node.backup for node in pool.nodes.values()) == 1:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lbkit.spec import Answer, Listener, Redirect, Route
+from lbkit.spec.listener import precedence
 from lbkit.targets.bigip.parts import Args, Ref, Text
 from lbkit.targets.bigip.tcl import escaped, event, quoted, within
 
@@ -20,20 +21,13 @@ _PORTS = {"http": 80, "https": 443}
 
 def in_order(listener: Listener) -> list[tuple[str, Route]]:
     """The most specific first, as the spec has it."""
-    return sorted(listener.routes.items(), key=lambda item: (*_rank(item[1]), item[0]))
-
-
-def _rank(route: Route) -> tuple[int, int, int, int, int, int]:
-    host = 0 if route.host is None else 1 if route.host.startswith("*.") else 2
-    return (
-        -host, -len(route.host or ""), -(100_000 if route.exact else len(route.path or "")),
-        -bool(route.methods), -len(route.headers), -(route.priority or 0),
-    )  # fmt: skip
+    return sorted(listener.routes.items(), key=lambda item: precedence(*item))
 
 
 def by_policy(listener: Listener) -> bool:
     """Whether a policy can do all of it."""
-    return bool(listener.routes and listener.pool) and all(route.pool for route in listener.routes.values())
+    routes = listener.routes.values()
+    return bool(routes and listener.pool) and all(route.pool and not route.query for route in routes)
 
 
 def policy(listener: Listener, pool: PoolRef) -> Args:
@@ -147,14 +141,29 @@ def _tests(route: Route) -> Iterator[str]:
         yield "(" + " || ".join(f"[HTTP::method] eq {quoted(method)}" for method in route.methods) + ")"
     for name, value in route.headers.items():
         yield f"[HTTP::header {quoted(name)}] eq {quoted(value)}"
-    if not (route.host or route.exact or prefix or route.methods or route.headers):
+    for name, value in route.query.items():
+        yield f"[URI::query [HTTP::uri] {quoted(name)}] eq {quoted(value)}"
+    if not (route.host or route.exact or prefix or route.methods or route.headers or route.query):
         yield "1"  # the prefix `/` is every path
 
 
 def _does(route: Route, listener: Listener, pool: PoolRef) -> tuple[Any, ...]:
     if route.pool:
         return ("pool ", pool(route.pool))
+    if route.pools:
+        return tuple(_shared(route, pool))
     return (_answer(route.answer) if route.answer else _redirect(route.redirect, listener),)
+
+
+def _shared(route: Route, pool: PoolRef) -> Iterator[Any]:
+    """One of several pools, by chance and share."""
+    shares = {name: share for name, share in route.pools.items() if share}
+    yield f"set share [expr {{ int(rand() * {sum(shares.values())}) }}]; "
+    word, upto = "if", 0
+    for name, share in shares.items():
+        upto += share
+        yield from (f"{word} {{ $share < {upto} }} {{ pool ", pool(name), " }")
+        word = " elseif"
 
 
 def _default(listener: Listener, pool: PoolRef) -> tuple[Any, ...]:

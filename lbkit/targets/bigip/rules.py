@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -32,6 +33,7 @@ def problems(spec: Spec) -> Iterator[Problem]:
     for name, listener in spec.listeners.items():
         yield from _passed_on(f"listeners.{name}", listener)
         yield from _answers(f"listeners.{name}", listener)
+        yield from _asked(f"listeners.{name}", listener)
         yield from _agree(f"listeners.{name}", listener, spec)
     yield from misnamed(spec)
 
@@ -112,6 +114,15 @@ def _answers(at: str, listener: Listener) -> Iterator[Problem]:
         if route.answer and not _plain(route.answer.body.replace("\n", "").replace("\r", "").replace("\t", "")):
             yield Problem(f"{at}.routes.{name}.answer.body", "A rule of a BIG-IP holds ASCII text only.",
                           "Write it without other characters.", shown(route.answer.body))  # fmt: skip
+
+
+def _asked(at: str, listener: Listener) -> Iterator[Problem]:
+    """A rule compares a query as it was sent, so only what is never encoded compares well."""
+    for name, route in listener.routes.items():
+        for field, value in route.query.items():
+            if not re.fullmatch(r"[A-Za-z0-9._~-]+", field + value):
+                yield Problem(f"{at}.routes.{name}.query", "A BIG-IP compares a query as it was sent, encoded in one way or another.",
+                              "Use letters, digits and . _ ~ - only.", shown(f"{field}={value}"))  # fmt: skip
 
 
 def _agree(at: str, listener: Listener, spec: Spec) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lbkit.spec import Listener, Pool, Spec, Timeouts
+from lbkit.spec.balancer import uses
 from lbkit.targets.bigip.parts import LATE, Args, Plan, Ref, dashed_range, everywhere, known, one_host, when_known
 from lbkit.targets.bigip.routes import by_policy, policy, rule
 from lbkit.targets.bigip.tls import client_profiles
@@ -51,8 +52,7 @@ def server_tls_key(name: str, pool: Pool) -> str:
 
 def _leads_to(listener: Listener) -> list[str]:
     """The pools behind a listener, each once."""
-    found = [listener.pool, *(route.pool for route in listener.routes.values())]
-    return list(dict.fromkeys(key for key in found if key))
+    return list(dict.fromkeys(pool for _, pool in uses(listener)))
 
 
 def _sources(listener: Listener, address: Any) -> list[tuple[str, Any]]:

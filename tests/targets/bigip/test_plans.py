@@ -17,7 +17,6 @@ from lbkit.targets.base import problems
 from lbkit.targets.bigip import Device as Appliance
 from lbkit.targets.bigip import Ltm, Pair
 from lbkit.targets.bigip.parts import Ref
-from lbkit.targets.bigip.placement import problems as misplaced
 from lbkit.targets.bigip.translate import plan
 from tests.mocks import Registered, golden, registered
 from tests.targets.bigip.double.device import TOKEN, Device
@@ -149,7 +148,7 @@ def mended(found: dict[str, Any]) -> Spec | None:
         except SpecError as error:
             refused = error.problems
         else:
-            refused = [*problems(wanted, LTM), *misplaced(wanted, LTM)]
+            refused = problems(wanted, LTM)
             if not refused:
                 return wanted
         assert all(p.path and p.reason for p in refused)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections import Counter
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import given
@@ -40,7 +42,7 @@ class Appliance:
         self.did: list[tuple[str, ...]] = []
         self.client = "192.0.2.1"
         for name in ("HTTP::header", "HTTP::host", "HTTP::path", "HTTP::uri", "HTTP::method", "HTTP::respond", "pool",
-                     "IP::client_addr", "IP::addr", "starts_with", "ends_with"):  # fmt: skip
+                     "IP::client_addr", "IP::addr", "URI::query", "starts_with", "ends_with"):  # fmt: skip
             self.tcl.createcommand(name, getattr(self, "_" + name.replace("::", "_").lower()))
         self.tcl.eval("proc when {event body} { set ::body $body }")
         # The appliance's Tcl has these as operators of expressions.
@@ -88,6 +90,9 @@ class Appliance:
     def _ip_addr(self, address: str, word: str, other: str) -> int:
         assert word == "equals"
         return int(ipaddress.ip_address(address) in ipaddress.ip_network(other))
+
+    def _uri_query(self, uri: str, name: str) -> str:
+        return dict(parse_qsl(uri.partition("?")[2])).get(name, "")
 
     def _starts_with(self, text: str, start: str) -> int:
         return int(text.startswith(start))
@@ -252,3 +257,24 @@ def test_what_sends_clients_to_a_pool_waits_for_its_members(pool: str | None):
     for kind in ("rules", "virtual_servers", *(["policies"] if pool else [])):
         waits = {ref.key for ref in made[kind]["l"]["after"] if ref.kind == "members"}
         assert {"q--10-0-1-1-9000", *(("p--10-0-0-1-8000", "p--10-0-0-2-8000") if pool else ())} == waits
+
+
+def test_a_query_is_compared_and_no_policy_is_made_of_it():
+    route = {"path": "/v1", "query": {"model": "small", "beta": "1"}, "pool": "q"}
+    listener = Listener.load({"port": 80, "pool": "p", "routes": {"r": route}})
+    assert not by_policy(listener)
+    appliance = Appliance(text_of(listener))
+    assert appliance.ask("h", "/v1?beta=1&model=small") == ("pool", "q")
+    assert appliance.ask("h", "/v1?model=small") == ("pool", "p")
+    assert appliance.ask("h", "/v1?model=smaller&beta=1") == ("pool", "p")
+
+
+def test_shares_of_pools_are_kept():
+    listener = Listener.load(
+        {"port": 80, "pool": "p", "routes": {"r": {"path": "/v1", "pools": {"a": 3, "b": 1, "c": 0}}}}
+    )
+    appliance = Appliance(text_of(listener))
+    appliance.tcl.eval("expr {srand(7)}")
+    found = Counter(appliance.ask("h", "/v1")[1] for _ in range(2000))
+    assert set(found) == {"a", "b"}
+    assert 0.7 < found["a"] / 2000 < 0.8

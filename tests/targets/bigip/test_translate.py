@@ -29,7 +29,7 @@ HTTPS = {"pools.p.protocol": "https"}
 
 def planned(changes: dict[str, Any], ltm: Ltm = LTM) -> dict[str, Any]:
     wanted = spec(changes)
-    assert not [str(p) for p in problems(wanted, ltm)]
+    assert not [str(p) for p in problems(wanted, Ltm)]
     return plan("lb", wanted, ltm, file_of)
 
 

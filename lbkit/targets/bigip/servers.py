@@ -62,7 +62,7 @@ def _leads_to(listener: Listener) -> list[str]:
 def _sources(listener: Listener, address: Any) -> list[tuple[str, Any]]:
     if not listener.allow:
         return [("", when_known(address, everywhere))]
-    return [(f"--{dashed_range(item)}", item) for item in dict.fromkeys(listener.allow)]
+    return [(f"--{dashed_range(item)}", item) for item in listener.allow]
 
 
 def _http(

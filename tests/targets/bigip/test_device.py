@@ -99,6 +99,10 @@ def settled(at: Device, engine: Engine) -> None:
             assert sorted(p["name"] for p in shown["profiles"]) == sorted(wanted), "a profile that never settles"
             assert shown["sourceAddressTranslation"]["type"] == item["inputs"]["sourceAddressTranslation"]
             assert shown["rules"] == item["inputs"]["irules"]
+        if "priorityGroup" in item["inputs"]:
+            member = at.members[item["inputs"]["pool"]][item["inputs"]["node"]]
+            for key in ("priorityGroup", "connectionLimit", "ratio"):
+                assert member[key] == item["inputs"][key], "a value that can't be taken back"
 
 
 @pytest.mark.parametrize("change", CHANGES)

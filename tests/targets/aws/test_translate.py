@@ -179,6 +179,19 @@ def test_every_deviation_from_an_unset_default_is_said():
         ({**FLEET, "pools.p.fleet.rollout": 50}, {}, "serves nothing"),
         (FLEET, {"node_subnet_ids": IDS["subnet_ids"][:1]}, "one subnet is one zone"),
         ({}, {"cross_zone": False}, "few nodes"),
+        (
+            FLEET,
+            {
+                "machines": {
+                    "p": {
+                        "capacity_reservation": "cr-0a1b2c3d",
+                        "capacity_block": True,
+                        "subnet_ids": IDS["subnet_ids"][:1],
+                    }
+                }
+            },
+            "no room for new machines",
+        ),
         ({"pools.p.nodes": {f"n{i}": {"address": f"10.0.1.{i}"} for i in range(61)}}, {}, "61 nodes by address"),
         ({f"listeners.l{i}": {"port": 1000 + i, "pool": "p"} for i in range(50)}, {}, "51 listeners"),
     ],

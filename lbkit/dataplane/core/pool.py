@@ -58,7 +58,9 @@ class PoolState:
     def arrive(self, ticket: Ticket, now: float) -> list[Command]:
         """New work: assigned, queued (no command for it yet) or refused."""
         ticket.arrived = now
-        node = self._choose(ticket, now)
+        node = None if ticket.wanted else self.tiers.ready.pick(ticket.key, ticket.tried)
+        if node is None:
+            node = self._choose(ticket, now)
         if node is not None:
             commands: list[Command] = [self._assign(ticket, node, now)]
             return commands if not self._excess else commands + self._wake(now)
@@ -72,7 +74,10 @@ class PoolState:
             return []
         ticket.node = None
         self._unload(ticket, node)
-        self._measure(now)
+        if self._freed_at is not None:
+            gap = now - self._freed_at
+            self._pace = gap if self._pace is None else 0.9 * self._pace + 0.1 * gap
+        self._freed_at = now
         if not node.tickets and (node.leaving or node.admin != "ready"):
             return [*self._settle(node), *self._serve(now)]
         if self.waiting or self.sleepers_in_order:
@@ -343,12 +348,6 @@ class PoolState:
         while len(self.waiting) > size:
             late.append(Refuse(self.waiting.popitem()[0], "overflow", self.retry_after()))
         return late
-
-    def _measure(self, now: float) -> None:
-        if self._freed_at is not None:
-            gap = now - self._freed_at
-            self._pace = gap if self._pace is None else 0.9 * self._pace + 0.1 * gap
-        self._freed_at = now
 
 
 def _cut(node: NodeState, reason: Reason) -> list[Command]:

@@ -53,7 +53,17 @@ class Dispatcher:
 
     def submit(self, ticket: Ticket) -> None:
         """New work: its ticket is told when there is a node for it, or why there is none."""
-        self._do(self.pool.arrive(ticket, monotonic()))
+        commands = self.pool.arrive(ticket, monotonic())
+        if len(commands) != 1 or ticket.node is None or self._busy:
+            self._do(commands)
+            return
+        self._busy = True
+        try:
+            cast(Bearer, ticket).assigned(ticket.node)
+        finally:
+            self._busy = False
+        if self._todo:
+            self._do([])
 
     def release(self, ticket: Ticket) -> None:
         """The work is over. Harmless when repeated."""

@@ -178,10 +178,13 @@ class Exchange(Work):
     def end(self, keep_alive: float = 0) -> None:
         if self.over:
             return
-        self.stream = None
+        self.over, self.stream = True, None
         if self.node is not None:
             self.served_by = self.node.name
-        super().end(keep_alive)
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            self.dispatcher.connections.give(connection, keep_alive)
+        self.dispatcher.release(self)
         self.client.listening.record(self.client, self)
 
     def late(self) -> None:

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from lbkit.dataplane.shell.http import HttpSession
 
 _EVERY = 0.25
+_PLACES = 10_000
 _MOST = 20_000
 """Lines that may wait to be written: about 8 MB."""
 _LINE = (
-    b'{"time":"%b.%03dZ","id":"%b","client":"%b","method":"%b","path":"%b","status":%d,"reason":"%b","listener":"%b",'
-    b'"pool":"%b","node":"%b","tries":%d,"wait_us":%d,"first_byte_us":%d,"duration_us":%d,"bytes_in":%d,"bytes_out":%d}\n'
+    b'{"time":"%b","id":"%b","client":"%b","method":"%b","path":"%b","status":%d%b,"tries":%d,"wait_us":%d,'
+    b'"first_byte_us":%d,"duration_us":%d,"bytes_in":%d,"bytes_out":%d}\n'
 )
 
 
@@ -34,7 +35,8 @@ class Journal:
     def __init__(self, path: str, loop: asyncio.AbstractEventLoop, queries: bool = False) -> None:
         self._path, self._loop, self._queries = path, loop, queries
         self._lines: list[bytes] = []
-        self._second, self._stamp = 0, b""
+        self._millisecond, self._stamp = 0, b""
+        self._places: dict[tuple[str, str, str, str], bytes] = {}
         self._writing = False
         self._file = _opened(path)
         self._writer = ThreadPoolExecutor(1, "lbkit-access-log")
@@ -44,27 +46,39 @@ class Journal:
 
     def request(self, session: HttpSession, exchange: Exchange, began: float, ended: float) -> None:
         """One finished request; times are of the loop's clock."""
-        now = time()
-        if int(now) != self._second:
-            self._second = int(now)
-            self._stamp = strftime("%Y-%m-%dT%H:%M:%S", gmtime(now)).encode()
         if len(self._lines) >= _MOST:
             self.dropped += 1
             return
+        millisecond = int(time() * 1000)
+        if millisecond != self._millisecond:
+            self._millisecond = millisecond
+            second = strftime("%Y-%m-%dT%H:%M:%S", gmtime(millisecond // 1000))
+            self._stamp = f"{second}.{millisecond % 1000:03}Z".encode()
         request = exchange.request
-        path = request.target if self._queries else request.target.partition(b"?")[0]
+        path = request.target
+        if not self._queries and b"?" in path:
+            path = path[: path.index(b"?")]
         if b'"' in path or b"\\" in path:
             path = path.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
-        assigned = exchange.assigned_at or ended
+        key = (session.listening.name, exchange.dispatcher.name, exchange.served_by, exchange.cause)
         first = exchange.first_byte_at
         self._lines.append(
             _LINE % (
-                self._stamp, int(now % 1 * 1000), session.request_id, session.peer, request.method, path, exchange.status,
-                exchange.cause.encode(), session.listening.name.encode(), exchange.dispatcher.name.encode(),
-                exchange.served_by.encode(), len(exchange.tried) + 1, (assigned - began) * 1e6 if exchange.waited else 0,
+                self._stamp, session.request_id, session.peer, request.method, path, exchange.status,
+                self._places.get(key) or self._place(key), len(exchange.tried) + 1,
+                ((exchange.assigned_at or ended) - began) * 1e6 if exchange.waited else 0,
                 (first - began) * 1e6 if first else 0, (ended - began) * 1e6, exchange.bytes_in, exchange.bytes_out,
             )
         )  # fmt: skip
+
+    def _place(self, key: tuple[str, str, str, str]) -> bytes:
+        """Where a request went and why it failed, as fields of the line: there are few different ones."""
+        if len(self._places) > _PLACES:
+            self._places.clear()
+        found = self._places[key] = b',"listener":"%b","pool":"%b","node":"%b","reason":"%b"' % tuple(
+            part.encode() for part in key
+        )
+        return found
 
     async def close(self) -> None:
         """Write what is left."""

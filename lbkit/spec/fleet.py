@@ -31,7 +31,7 @@ class Fleet(Model):
     """Seconds after a machine's start in which its health is not judged: boot and loading of the model."""
     disk: Number = Field(default=30, ge=1, le=65_536)
     """Size of the root disk in GiB; it is always encrypted."""
-    user_data: Input[str] | None = None
+    user_data: Input[str] | None = Field(default=None, repr=False)
     """Script or document that a machine runs at its first boot. Never put a secret in it."""
 
     @model_validator(mode="after")

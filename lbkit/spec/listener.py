@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from lbkit.errors import Problem
-from lbkit.spec.base import Model, shown, wrong
+from lbkit.spec.base import Model, default, shown, wrong
 from lbkit.spec.inputs import Input
 from lbkit.spec.values import (
     Address,
@@ -17,16 +17,17 @@ from lbkit.spec.values import (
     HeaderName,
     HeaderValue,
     Host,
+    HostPattern,
     Method,
     Name,
     Number,
     Path,
     Port,
+    Reference,
+    RoutePath,
     Seconds,
     Status,
 )
-
-Reference = Annotated[str, Field(min_length=1, max_length=2048)]
 
 
 class Certificate(Model):
@@ -36,18 +37,6 @@ class Certificate(Model):
     """On the native target and BIG-IP the path of a PEM chain; on AWS the ARN of an ACM certificate."""
     key: Input[Reference] | None = None
     """Path of the PEM key. Unset: it is in the same file, or the service keeps it (ACM)."""
-
-    @model_validator(mode="after")
-    def _no_key_inside(self) -> Self:
-        inside = [name for name in ("certificate", "key") if "-----BEGIN" in str(getattr(self, name) or "")]
-        if inside:
-            raise wrong(
-                *(
-                    Problem(name, "This is PEM text; a spec is kept in state and logs.", "Give the file's path.")
-                    for name in inside
-                )
-            )
-        return self
 
 
 class Tls(Model):
@@ -89,6 +78,12 @@ class Answer(Model):
     body: str = Field(default="", max_length=1024)
     content_type: HeaderValue = "text/plain; charset=utf-8"
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.body and self.status in (204, 205, 304):
+            raise wrong(Problem("body", f"An answer with status {self.status} has no body.", "Leave it out."))
+        return self
+
 
 class Route(Model):
     """A condition, all parts of which must hold, and where such requests go.
@@ -96,11 +91,11 @@ class Route(Model):
     The most specific route wins: more of host, exact path, longer prefix, methods, headers; then `priority`, then the name.
     """
 
-    host: Host | None = None
+    host: HostPattern | None = None
     """Host asked for; `*.example.com` for any below. On a `tls` listener the SNI name."""
-    path: Path | None = None
+    path: RoutePath | None = None
     """Prefix of whole path segments: `/v1` fits `/v1` and `/v1/models`, not `/v1beta`."""
-    exact: Path | None = None
+    exact: RoutePath | None = None
     """The whole path, without the query."""
     methods: list[Method] = Field(default_factory=list)
     headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
@@ -175,7 +170,7 @@ class Listener(Model):
     timeouts: ClientTimeouts = ClientTimeouts()
     limits: RequestLimits = RequestLimits()
     proxy_protocol: list[Cidr] = Field(default_factory=list)
-    """Peers that send a PROXY protocol header first; from others it is refused. Empty: nobody sends one."""
+    """Peers that send a PROXY protocol header first; connections of all others are refused. Empty: nobody sends one."""
     trust_forwarded: list[Cidr] = Field(default_factory=list)
     """Peers whose X-Forwarded-* headers are added to; those of others are replaced."""
 
@@ -220,12 +215,26 @@ def _targets(listener: Listener) -> list[Problem]:
     if listener.trust_forwarded:
         problems.append(Problem("trust_forwarded", "Only HTTP has such headers.", "Use `proxy_protocol`."))
     for name, route in listener.routes.items():
-        seen = sorted(route.model_fields_set - {"host", "pool", "priority"})
+        seen = [part for part in type(route).model_fields if getattr(route, part) != default(route, part)]
         problems += [
             Problem(
                 f"routes.{name}.{part}", "Inside passed-on TLS only the host name can be seen.", "Use protocol https."
             )
             for part in seen
-            if listener.protocol == "tls"
+            if listener.protocol == "tls" and part not in ("host", "pool", "priority")
         ]
+    return [*problems, *_without_requests(listener)]
+
+
+def _without_requests(listener: Listener) -> list[Problem]:
+    """What would have no effect on a listener that only carries bytes."""
+    named = listener.protocol == "tls" or bool(listener.proxy_protocol)
+    fields = ["limits.target", "limits.headers", "limits.fields", "limits.body", "timeouts.body", "timeouts.keep_alive"]
+    problems = []
+    for path in fields if named else [*fields, "timeouts.header"]:
+        part, name = path.split(".")
+        owner = getattr(listener, part)
+        if (value := getattr(owner, name)) != default(owner, name):
+            reason = f"A {listener.protocol} listener carries bytes and sees no request."
+            problems.append(Problem(path, reason, "Leave it out.", shown(value)))
     return problems

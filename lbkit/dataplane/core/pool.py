@@ -58,12 +58,12 @@ class PoolState:
     def arrive(self, ticket: Ticket, now: float) -> list[Command]:
         """New work: assigned, queued (no command for it yet) or refused."""
         ticket.arrived = now
-        node = None if ticket.wanted else self.tiers.ready.pick(ticket.key, ticket.tried)
+        node = self.tiers.ready.pick(ticket.key, ticket.tried) if not ticket.wanted else None
         if node is None:
             node = self._choose(ticket, now)
         if node is not None:
-            commands: list[Command] = [self._assign(ticket, node, now)]
-            return commands if not self._excess else commands + self._wake(now)
+            command = self._assign(ticket, node, now)
+            return [command] if not self._excess else [command, *self._wake(now)]
         return [*self._wait(ticket, now), *self._wake(now)]
 
     def release(self, ticket: Ticket, now: float) -> list[Command]:
@@ -260,14 +260,17 @@ class PoolState:
 
     def _assign(self, ticket: Ticket, node: NodeState, now: float) -> Command:
         ticket.node, ticket.assigned_at = node, now
-        node.tickets.add(ticket)
+        tickets = node.tickets
+        tickets.add(ticket)
         node.requests += 1
         self.in_flight += 1
-        if node.soft is not None and len(node.tickets) > node.soft:
+        load = len(tickets)
+        if node.soft is not None and load > node.soft:
             self._excess += 1
         if node.rests:
             self._sleepers.load(node)
-        self.tiers.moved(node)
+        if load == node.hard or load == node.soft or node.rests or ticket.wanted or ticket.tried:
+            self.tiers.moved(node)  # else its picker counted this one when it chose the node
         return Assign(ticket)
 
     def _unload(self, ticket: Ticket, node: NodeState) -> None:

@@ -10,9 +10,9 @@ import logging
 import random
 from collections import deque
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
-from lbkit.dataplane.core.commands import Assign, Command, Drained, Drop, Gone, Reason, Refuse, Rest, Ticket, Wake
+from lbkit.dataplane.core.commands import Assign, Command, Drained, Drop, Gone, Refuse, Rest, Ticket, Wake
 from lbkit.dataplane.core.node import Admin, NodeState
 from lbkit.dataplane.core.pool import PoolState
 from lbkit.dataplane.shell.alarm import Alarm
@@ -24,16 +24,9 @@ from lbkit.spec import Pool
 
 if TYPE_CHECKING:
     from lbkit.dataplane.shell.tls import NodeSecurity
+    from lbkit.dataplane.shell.work import Work
 
 log = logging.getLogger("lbkit.pool")
-
-
-class Bearer(Protocol):
-    """A ticket of the shell."""
-
-    def assigned(self, node: NodeState) -> None: ...
-    def refused(self, reason: Reason, retry_after: int | None) -> None: ...
-    def dropped(self, reason: Reason) -> None: ...
 
 
 class Dispatcher:
@@ -51,23 +44,23 @@ class Dispatcher:
         self._busy = False
         self._alarm = Alarm(loop, self._expire)
 
-    def submit(self, ticket: Ticket) -> None:
+    def submit(self, ticket: Work, now: float) -> None:
         """New work: its ticket is told when there is a node for it, or why there is none."""
-        commands = self.pool.arrive(ticket, monotonic())
-        if len(commands) != 1 or ticket.node is None or self._busy:
+        commands = self.pool.arrive(ticket, now)
+        if ticket.node is None or self._busy or len(commands) != 1:
             self._do(commands)
             return
         self._busy = True
         try:
-            cast(Bearer, ticket).assigned(ticket.node)
+            ticket.assigned(ticket.node)
         finally:
             self._busy = False
         if self._todo:
             self._do([])
 
-    def release(self, ticket: Ticket) -> None:
+    def release(self, ticket: Ticket, now: float) -> None:
         """The work is over. Harmless when repeated."""
-        commands = self.pool.release(ticket, monotonic())
+        commands = self.pool.release(ticket, now)
         if commands:
             self._do(commands)
 
@@ -158,7 +151,7 @@ class Dispatcher:
             log.info("node %s/%s has nothing in flight any more", self.name, cast(Drained, command).node.name)
 
     def _tell(self, command: Assign | Refuse | Drop) -> None:
-        bearer = cast(Bearer, command.ticket)
+        bearer = cast("Work", command.ticket)
         if type(command) is Assign:
             if command.ticket.node is not None:
                 bearer.assigned(command.ticket.node)

@@ -16,7 +16,6 @@ from lbkit.dataplane.shell.stream import Stream
 from lbkit.dataplane.wire import answer as answers
 from lbkit.dataplane.wire import proxy
 from lbkit.dataplane.wire import request as requests
-from lbkit.dataplane.wire.body import NoBody
 from lbkit.dataplane.wire.errors import BadMessage
 from lbkit.dataplane.wire.request import Request
 from lbkit.spec import Route
@@ -263,21 +262,20 @@ class HttpSession:
         if type(target) is not Dispatcher or request.ends_here:
             self._answer_here(target, request, data[length:])
             return True
-        exchange = self._exchange = Exchange(self, request, target)
-        if len(data) > length:
-            self._feed(exchange, data[length:])
+        if len(data) == length:
+            exchange = self._exchange = Exchange(self, request, target)
+        elif request.length is not None and len(data) - length >= request.length:
+            end = length + request.length
+            exchange = self._exchange = Exchange(self, request, target, data[length:end])
+            self._buffer = data[end:]
+        else:
+            exchange = self._exchange = Exchange(self, request, target)
+            exchange.client_data(data[length:])
+            if exchange.upload.done:
+                self._buffer = exchange.upload.rest
         if not exchange.over:
-            self.alarm.due = exchange.total_due
             exchange.start()
         return True
-
-    def _feed(self, exchange: Exchange, data: bytes) -> None:
-        if isinstance(exchange.upload, NoBody):
-            self._buffer = data
-            return
-        exchange.client_data(data)
-        if exchange.upload.done:
-            self._buffer = exchange.upload.rest
 
     def _answer_here(self, target: object, request: Request, rest: bytes) -> None:
         """A redirect, a fixed answer, or none at all: no node is asked."""

@@ -8,7 +8,6 @@ import logging
 import socket
 from bisect import bisect_left
 from collections.abc import Callable
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from lbkit.dataplane.core.routes import Routes
@@ -108,21 +107,24 @@ class Listening:
         if not self._accepting and self._acceptors:
             self._accept_or_wait()
 
-    def record(self, session: HttpSession, exchange: Exchange) -> None:
+    def record(self, session: HttpSession, exchange: Exchange, now: float) -> None:
         """Count and write down one request that ended."""
-        now = monotonic()
-        metrics = exchange.dispatcher.metrics
-        began = exchange.began
-        metrics.answers[exchange.status] += 1
+        metrics, began, first, status = (
+            exchange.dispatcher.metrics,
+            exchange.began,
+            exchange.first_byte_at,
+            exchange.status,
+        )
+        metrics.answers[status] = metrics.answers.get(status, 0) + 1
         metrics.bytes_in += exchange.bytes_in
         metrics.bytes_out += exchange.bytes_out
-        spent = now - began
-        metrics.duration.sum += spent
-        metrics.duration.counts[bisect_left(SECONDS, spent)] += 1
-        if exchange.first_byte_at:
-            spent = exchange.first_byte_at - began
-            metrics.first_byte.sum += spent
-            metrics.first_byte.counts[bisect_left(SECONDS, spent)] += 1
+        spread, spent = metrics.duration, now - began
+        spread.sum += spent
+        spread.counts[bisect_left(SECONDS, spent)] += 1
+        if first:
+            spread, spent = metrics.first_byte, first - began
+            spread.sum += spent
+            spread.counts[bisect_left(SECONDS, spent)] += 1
         if exchange.waited:
             metrics.wait.observe((exchange.assigned_at or now) - began)
         else:

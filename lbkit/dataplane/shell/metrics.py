@@ -38,7 +38,7 @@ class PoolMetrics:
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self.answers: Counter[int] = Counter()
+        self.answers: dict[int, int] = {}
         """Finished requests by status; a TCP connection counts as 0."""
         self.refusals: Counter[str] = Counter()
         """The balancer's own errors by reason."""

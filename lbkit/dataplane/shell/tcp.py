@@ -163,7 +163,7 @@ class Relay(Work):
         self._alarm.cancel()
         metrics = self.dispatcher.metrics
         if self.stream is not None:
-            metrics.answers[0] += 1
+            metrics.answers[0] = metrics.answers.get(0, 0) + 1
             metrics.duration.observe(monotonic() - self.arrived)
         if self.assigned_at:
             metrics.wait.observe(self.assigned_at - self.arrived if self.waited else 0.0)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from time import monotonic
 
 from lbkit.dataplane.core.commands import Reason, Ticket
 from lbkit.dataplane.core.node import NodeState
@@ -56,7 +57,7 @@ class Work(Ticket):
         """A connection is being made, which may take so long; then call `connect_late`."""
 
     def start(self) -> None:
-        self.dispatcher.submit(self)
+        self.dispatcher.submit(self, monotonic())
 
     def assigned(self, node: NodeState) -> None:
         connections = self.dispatcher.connections
@@ -105,4 +106,4 @@ class Work(Ticket):
         connection, self.connection = self.connection, None
         if connection is not None:
             self.dispatcher.connections.give(connection, keep_alive)
-        self.dispatcher.release(self)
+        self.dispatcher.release(self, monotonic())

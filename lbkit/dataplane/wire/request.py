@@ -136,10 +136,12 @@ def parse(head: bytes, limits: RequestLimits) -> Request:
 _REFUSED = frozenset((b"CONNECT", b"TRACE"))
 
 
-def head_for_node(request: Request, forwarded: bytes, request_id: bytes, fallback_host: bytes, trace: bytes) -> bytes:
+def head_for_node(
+    request: Request, forwarded: bytes, request_id: bytes, host: bytes, trace: bytes, body: bytes = b""
+) -> bytes:
     """The head as it goes to a node: our own version, Host, framing, Via and forwarding fields (RFC 9110 section 7.6).
 
-    `forwarded`: X-Forwarded-* lines. `trace`: the traceparent.
+    `forwarded`: X-Forwarded-* lines. `trace`: the traceparent. `body`: what is there of the body, to go along.
     """
     length = request.length
     if length is None:
@@ -149,9 +151,9 @@ def head_for_node(request: Request, forwarded: bytes, request_id: bytes, fallbac
     else:
         framing = b"Connection: Upgrade\r\nUpgrade: websocket\r\n" if request.websocket else b""
     lines = request.lines
-    return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%bVia: 1.%d lbkit\r\n%bX-Request-Id: %b\r\ntraceparent: %b\r\n\r\n" % (
-        request.method, request.target, request.host or fallback_host,
-        b"\r\n".join(lines) + b"\r\n" if lines else b"", framing, request.version, forwarded, request_id, trace,
+    return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%bVia: 1.%d lbkit\r\n%bX-Request-Id: %b\r\ntraceparent: %b\r\n\r\n%b" % (
+        request.method, request.target, host, b"\r\n".join(lines) + b"\r\n" if lines else b"", framing,
+        request.version, forwarded, request_id, trace, body,
     )  # fmt: skip
 
 

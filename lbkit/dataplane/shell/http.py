@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 _LINGER = 2.0
 _LAST_CALL = 0.5
 _RUN = os.urandom(8).hex().encode()
-_ID = _RUN[:12] + b"-%x"
-_TRACE = b"00-" + _RUN + b"%016x-%016x-01"
-_NUMBERS = count(1)
+_TRACE = b"00-" + _RUN + b"%b-%b-01"
+_NUMBERS = count(int.from_bytes(os.urandom(7)) | 1 << 60)  # always 16 hexadecimal digits
 _date = (0, b"")
 
 
@@ -47,7 +46,7 @@ class HttpSession:
         self.scheme = b"http"
         self.stream: Stream
         self.closing = False
-        self._number, self._keep_alive = 0, 0.0
+        self._number, self._keep_alive = b"", 0.0
         self._trusted = False
         self._host = self._forwarded = b""
         self._buffer = b""
@@ -241,12 +240,11 @@ class HttpSession:
     def _next(self) -> bool:
         """Begin the next request; False while its head is not complete."""
         listening, data = self.listening, self._buffer
-        self._number = next(_NUMBERS)
-        self.request_id = _ID % self._number
+        self._number = self.request_id = b"%x" % next(_NUMBERS)
         try:
             if data[:2] == b"\r\n":  # RFC 9112 section 2.2: one empty line before a request is ignored
                 data = self._buffer = data[2:]
-            request = requests.read(data, listening.spec.limits)
+            request = listening.reader.read(data)
             if request is None:
                 return False
         except BadMessage as error:

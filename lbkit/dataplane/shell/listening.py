@@ -21,7 +21,7 @@ from lbkit.dataplane.shell.stream import Stream
 from lbkit.dataplane.shell.tcp import TcpSession
 from lbkit.dataplane.shell.tls import Certificates, TlsStream
 from lbkit.dataplane.wire import proxy
-from lbkit.dataplane.wire.request import Request
+from lbkit.dataplane.wire.request import Reader, Request
 from lbkit.spec import Listener, Route
 
 if TYPE_CHECKING:
@@ -188,6 +188,7 @@ class Listening:
 
     def _set(self, spec: Listener, certificates: Certificates | None) -> None:
         self.spec, self.certificates = spec, certificates
+        self.reader = Reader(spec.limits)
         self._routes, self.routed = Routes(spec.routes), bool(spec.routes)
         self._allowed, self._proxies = _networks(spec.allow), _networks(spec.proxy_protocol)
         self._trusted = _networks(spec.trust_forwarded)

@@ -125,6 +125,31 @@ def read(data: bytes, limits: RequestLimits) -> Request | None:
     return request
 
 
+class Reader:
+    """Reads the heads of one listener. The same octets mean the same, so a head that was read lately is not read again."""
+
+    def __init__(self, limits: RequestLimits) -> None:
+        self._limits = limits
+        self._known: dict[bytes, Request] = {}
+
+    def read(self, data: bytes) -> Request | None:
+        """As the function `read`."""
+        length = data.find(b"\r\n\r\n") + 4
+        head = data if length == len(data) else data[:length]
+        known = self._known.get(head)
+        if known is not None:
+            return known
+        request = read(data, self._limits)
+        if request is not None and length <= _KNOWN_LENGTH:
+            if len(self._known) >= _KNOWN_HEADS:
+                self._known.clear()
+            self._known[head] = request
+        return request
+
+
+_KNOWN_HEADS, _KNOWN_LENGTH = 1024, 2048
+
+
 def parse(head: bytes, limits: RequestLimits) -> Request:
     """A head that is complete, and nothing behind it. Raises BadMessage."""
     request = read(head, limits)

@@ -20,6 +20,7 @@ from lbkit.dataplane.shell.hooks import Hooks
 from lbkit.dataplane.shell.loop import Loop
 from lbkit.dataplane.shell.metrics import PoolMetrics
 from lbkit.dataplane.shell.upstream import NodeConnections
+from lbkit.dataplane.wire import answer as answers
 from lbkit.spec import Pool
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Dispatcher:
         self.connections = NodeConnections(loop)
         self.connections.security = security
         self.metrics = PoolMetrics()
+        self.reader = answers.Reader()
         self._hooks = Hooks(self)
         self._todo: deque[Command] = deque()
         self._busy = False

@@ -182,9 +182,10 @@ class Exchange(Work):
         }.get(reason, codes.died)  # fmt: skip
         self._refuse(status, reason, EXPLAINED[reason], retry_after)
 
-    def end(self, keep_alive: float = 0) -> None:
+    def end(self, keep_alive: float = 0) -> float:
+        now = monotonic()
         if self.over:
-            return
+            return now
         self.over, self.stream = True, None
         node, connection = self.node, self.connection
         if node is not None:
@@ -192,9 +193,9 @@ class Exchange(Work):
         if connection is not None:
             self.connection = None
             self.dispatcher.connections.give(connection, keep_alive)
-        now = monotonic()
         self.dispatcher.release(self, now)
         self.client.listening.record(self.client, self, now)
+        return now
 
     def late(self) -> None:
         """The alarm rang."""
@@ -208,13 +209,12 @@ class Exchange(Work):
             self.failed(self._phase)
 
     def _finish(self, reusable: bool) -> None:
-        timeouts = self.dispatcher.spec.timeouts
-        node = self.node
-        self.end(timeouts.keep_alive if reusable else 0)
-        if node is not None and (check := self.dispatcher.spec.passive_check) is not None:
+        spec, node = self.dispatcher.spec, self.node
+        now = self.end(spec.timeouts.keep_alive if reusable else 0)
+        if node is not None and (check := spec.passive_check) is not None:
             bad = check.codes is not None and among(self.status, check.codes)
             self.dispatcher.observed(node, not bad, f"status {self.status}")
-        self.client.answered(self._close)
+        self.client.answered(self._close, now)
 
     def _refuse(
         self, status: int, reason: str, detail: str, retry_after: int | None = None, close: bool = False
@@ -240,7 +240,7 @@ class Exchange(Work):
 
     def _answer_head(self, data: bytes) -> None:
         request, client = self.request, self.client
-        while (answer := answers.read(data, request.method, request.websocket)) is not None:
+        while (answer := self.dispatcher.reader.read(data, request)) is not None:
             if answer.status >= 200 or answer.status == 101:
                 self._head = b""
                 self._begin(answer, data, answer.head_length)

@@ -126,21 +126,21 @@ class HttpSession:
         """It failed; `connection_lost` follows."""
         self.listening.metrics.bad[0] += 1
 
-    def answered(self, close: bool) -> None:
+    def answered(self, close: bool, now: float) -> None:
         """The answer is complete."""
         self._exchange = None
         if close or self.closing:
             self._close()
             return
+        self.stream.resume_reading()
+        alarm = self.alarm
         if self._buffer:
-            self.stream.resume_reading()
-            self.alarm.clear()
+            alarm.clear()
             self._advance()
             return
-        stream = self.stream
-        if stream.paused:
-            stream.resume_reading()
-        self.alarm.set(self._keep_alive)
+        alarm.due = due = now + self._keep_alive
+        if due < alarm.rings:
+            alarm.at(due)
 
     def refuse(
         self, status: int, reason: str, detail: str, close: bool, retry_after: int | None = None, head: bool = False
@@ -153,7 +153,7 @@ class HttpSession:
                 retry_after=retry_after, head=head,
             )
         )  # fmt: skip
-        self.answered(close)
+        self.answered(close, monotonic())
 
     def break_off(self, seen: bool) -> None:
         """The answer can't be completed. `seen`: its framing shows that; else the connection breaks with RST."""
@@ -219,12 +219,12 @@ class HttpSession:
             self._advance()
 
     def _advance(self) -> None:
-        """Take requests out of the buffer for as long as each is answered at once."""
+        """Take requests out of the buffer, in which there is something, for as long as each is answered at once."""
         if self._advancing:
             return
         self._advancing = True
         try:
-            while self._exchange is None and self._buffer and not self._lingering and self._next():
+            while self._next() and self._exchange is None and self._buffer and not self._lingering:
                 pass
         finally:
             self._advancing = False

@@ -98,12 +98,14 @@ class Work(Ticket):
         self.dispatcher.again(self)
         return True
 
-    def end(self, keep_alive: float = 0) -> None:
-        """Let go of node and slot. The connection is kept for `keep_alive` seconds if it can be."""
+    def end(self, keep_alive: float = 0) -> float:
+        """Let go of node and slot; the time of that. The connection is kept for `keep_alive` seconds if it can be."""
+        now = monotonic()
         if self.over:
-            return
+            return now
         self.over = True
         connection, self.connection = self.connection, None
         if connection is not None:
             self.dispatcher.connections.give(connection, keep_alive)
-        self.dispatcher.release(self, monotonic())
+        self.dispatcher.release(self, now)
+        return now

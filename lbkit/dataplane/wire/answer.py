@@ -43,6 +43,16 @@ class Answer:
             wants = fields.tokens(found[b"connection"])
             self.keep_alive = b"close" not in wants and (version == 1 or b"keep-alive" in wants)
 
+    def again(self) -> Answer:
+        """The same head, with a body that is still to be read."""
+        other = Answer.__new__(Answer)
+        other.status, other.reason, other.version = self.status, self.reason, self.version
+        other.lines, other.found, other.length = self.lines, self.found, self.length
+        other.head_length, other.keep_alive = self.head_length, self.keep_alive
+        body = self.body
+        other.body = body if body is NOTHING else body.again()
+        return other
+
     @property
     def interim(self) -> bool:
         return self.status < 200
@@ -92,6 +102,32 @@ def read(data: bytes, method: bytes, websocket: bool = False) -> Answer | None:
     elif method != b"HEAD" and status >= 200 and status != 204 and status != 304:
         answer.body, answer.keep_alive = UntilCloseBody(), False
     return answer
+
+
+class Reader:
+    """Reads answers of one pool's nodes. The same octets mean the same, so a head that was read lately is not read again."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Answer] = {}
+
+    def read(self, data: bytes, request: Request) -> Answer | None:
+        """As the function `read`."""
+        if request.method == b"HEAD" or request.websocket:
+            return read(data, request.method, request.websocket)
+        end = data.find(b"\r\n\r\n") + 4
+        head = data[:end]
+        known = self._known.get(head)
+        if known is not None:
+            return known.again()
+        answer = read(data, request.method)
+        if answer is not None and end <= _KNOWN_LENGTH and answer.status >= 200:
+            if len(self._known) >= _KNOWN_HEADS:
+                self._known.clear()
+            self._known[head] = answer.again()
+        return answer
+
+
+_KNOWN_HEADS, _KNOWN_LENGTH = 512, 1024
 
 
 def parse(head: bytes, method: bytes, websocket: bool = False) -> Answer:

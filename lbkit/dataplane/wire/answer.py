@@ -16,9 +16,9 @@ from lbkit.dataplane.wire.request import Request
 from lbkit.spec import Redirect, Route
 
 _HEAD = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*+))?\r\n(" + fields.FIELDS + rb")\r\n")
-_DIGITS = re.compile(rb"[0-9]{1,18}")
+_MOST_DIGITS = 18
 _REMOVED = fields.HOP_BY_HOP | {b"content-length"}
-_WATCHED = _REMOVED | {b"date"}
+_FIELDS = fields.Sorter(_REMOVED | {b"date"}, _REMOVED)
 HEAD_LIMIT = 65_536
 ALLOW = b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
 
@@ -84,7 +84,7 @@ def read(data: bytes, method: bytes, websocket: bool = False) -> Answer | None:
         return None
     minor, code, reason, block = match.groups()
     status = int(code)
-    lines, found = fields.sort(block, _WATCHED, _REMOVED)
+    lines, found = _FIELDS.sort(block)
     answer = Answer(status, reason or b"", 1 if minor == b"1" else 0, lines, found)
     answer.head_length = match.end()
     if status == 101:
@@ -127,7 +127,7 @@ class Reader:
         return answer
 
 
-_KNOWN_HEADS, _KNOWN_LENGTH = 512, 1024
+_KNOWN_HEADS, _KNOWN_LENGTH = 256, 1024
 
 
 def parse(head: bytes, method: bytes, websocket: bool = False) -> Answer:
@@ -244,7 +244,7 @@ def _length(value: bytes) -> int:
     value = value.strip(b" \t")
     if b"," in value:
         value = _same(value)
-    if _DIGITS.fullmatch(value) is None:
+    if not value.isdigit() or len(value) > _MOST_DIGITS:
         raise BadMessage(502, "The node's Content-Length is not one plain decimal number.")
     return int(value)
 

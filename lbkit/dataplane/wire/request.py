@@ -7,6 +7,7 @@ coding but `chunked`, lists of lengths, more than one Host, other blanks than si
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from lbkit.dataplane.wire import fields
 from lbkit.dataplane.wire.body import NOTHING, Body, ChunkedBody, LengthBody
@@ -17,14 +18,14 @@ _HEAD = re.compile(rb"(" + fields.TOKEN + rb") ([\x21-\x7e]++) HTTP/1\.([01])\r\
 _VERSION = re.compile(rb"[^\r\n]* HTTP/([0-9])\.([0-9])\r\n")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?#@]+)(/[^#]*|\?[^#]*|)")
-_DIGITS = re.compile(rb"[0-9]{1,18}")
+_MOST_DIGITS = 18
 _METHOD_LIMIT = 64
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))  # RFC 9110 section 9.2.2; TRACE is refused
 _REMOVED = fields.HOP_BY_HOP | {
     b"host", b"content-length", b"expect", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host",
     b"x-request-id", b"max-forwards", b"traceparent",
 }  # fmt: skip
-_WATCHED = _REMOVED | {b"cookie", b"via"}
+_FIELDS = fields.Sorter(_REMOVED | {b"cookie", b"via"}, _REMOVED)
 _MOST_HOPS = 10
 
 
@@ -109,7 +110,7 @@ def read(data: bytes, limits: RequestLimits) -> Request | None:
         raise BadMessage(501, f"No method is longer than {_METHOD_LIMIT} octets.")
     if block.count(b"\r\n") > limits.fields:
         raise BadMessage(431, f"More than {limits.fields} header fields.")
-    lines, found = fields.sort(block, _WATCHED, _REMOVED)
+    lines, found = _FIELDS.sort(block)
     version = 1 if minor == b"1" else 0
     host = _host(found, version)
     if target[0] != 47 or b"#" in target or method in _REFUSED:
@@ -147,7 +148,7 @@ class Reader:
         return request
 
 
-_KNOWN_HEADS, _KNOWN_LENGTH = 1024, 2048
+_KNOWN_HEADS, _KNOWN_LENGTH = 256, 2048
 
 
 def parse(head: bytes, limits: RequestLimits) -> Request:
@@ -229,7 +230,7 @@ def cookie(request: Request, name: bytes) -> bytes:
 def _count_down(request: Request) -> None:
     """RFC 9110 section 7.6.2: an OPTIONS request that may go no further is answered here."""
     left = request.found[b"max-forwards"].strip(b" \t")
-    if _DIGITS.fullmatch(left) is None:
+    if not left.isdigit() or len(left) > _MOST_DIGITS:
         raise BadMessage(400, "Max-Forwards is one plain decimal number.")
     request.ends_here = int(left) == 0
     request.lines.append(b"Max-Forwards: %d" % (int(left) - 1))
@@ -255,9 +256,14 @@ def _host(found: fields.Found, version: int) -> bytes:
             raise BadMessage(400, "A request has exactly one Host.")
         return b""
     host = host.strip(b" \t")
-    if _HOST.fullmatch(host) is None:
+    if not _is_host(host):
         raise BadMessage(400, "A request has exactly one Host: a host with an optional port.")
     return host
+
+
+@lru_cache(256)
+def _is_host(value: bytes) -> bool:
+    return _HOST.fullmatch(value) is not None
 
 
 def _origin_form(method: bytes, target: bytes, host: bytes) -> tuple[bytes, bytes]:
@@ -287,7 +293,7 @@ def _length(found: fields.Found, version: int) -> int | None:
     if length is None:
         return 0
     length = length.strip(b" \t")
-    if _DIGITS.fullmatch(length) is None:
+    if not length.isdigit() or len(length) > _MOST_DIGITS:
         raise BadMessage(400, "Content-Length is one plain decimal number.")
     return int(length)
 

@@ -61,6 +61,7 @@ async def _run(config: BootConfig, source: Source, options: Options) -> int:
             predecessor.decline()
         raise
     if predecessor is not None:
+        await server.admitting()
         predecessor.accept()
     ports.close_inherited()
     await control.start()

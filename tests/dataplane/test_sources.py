@@ -171,7 +171,7 @@ def test_a_successor_takes_over_without_a_refused_connection(tmp_path: Path):  #
                 until(lambda: load.answers["a"] > before + 20, "requests go on")
                 assert (state / "pid").read_text().strip() == str(second.pid)
                 assert call(state / "control.sock", "GET", "/v1/live")[1]["pid"] == second.pid
-        assert load.failures == []
+                assert load.failures == []
 
 
 def test_a_successor_that_cannot_serve_leaves_the_running_one(tmp_path: Path):

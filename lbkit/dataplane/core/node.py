@@ -85,6 +85,11 @@ class NodeState:
         return self.eligible and (self.hard is None or len(self.tickets) < self.hard)
 
     @property
+    def checking(self) -> bool:
+        """Whether its first probe will decide if it may get work."""
+        return self.health.state == "checking" and self.probed and self.admin == "ready"
+
+    @property
     def probed(self) -> bool:
         """Whether probes may reach it: not in maintenance, and not while it rests."""
         return self.admin != "maintenance" and self.rest in ("awake", "waking")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import deque
+from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
@@ -41,6 +42,8 @@ class Dispatcher:
         self.connections.security = security
         self.metrics = PoolMetrics()
         self.reader = answers.Reader()
+        self.first_verdict: Callable[[], None] = lambda: None
+        """Called when a node was probed for the first time."""
         self._hooks = Hooks(self)
         self._todo: deque[Command] = deque()
         self._busy = False
@@ -87,6 +90,8 @@ class Dispatcher:
         before = node.health.state
         self._do(self.pool.probed(node, good, error, monotonic()))
         if node.health.state != before:
+            if before == "checking":
+                self.first_verdict()
             log.info("node %s/%s is %s%s", self.name, node.name, node.health.state, f": {error}" if error else "")
 
     def set_admin(self, node: str, state: Admin) -> None:
@@ -107,6 +112,12 @@ class Dispatcher:
         )
         told = self.pool.woke if waking else self.pool.rested
         self._do(told(node, error, monotonic()))
+
+    @property
+    def undecided(self) -> bool:
+        """Whether no node can serve, but some may as soon as they are probed."""
+        nodes = self.pool.nodes.values()
+        return not any(node.usable for node in nodes) and any(node.checking for node in nodes)
 
     def configure(self, spec: Pool, security: NodeSecurity | None = None) -> None:
         self.spec, self.connections.security = spec, security

@@ -46,6 +46,8 @@ class Listening:
         self.sessions: set[Session] = set()
         self._waiting: set[Preamble] = set()
         self._accepting = False
+        self.held = False
+        """Whether clients wait in the kernel's queue because nobody knows yet whether there is a node for them."""
         self.default: Dispatcher | Route | None = None
         """Where requests go that no route takes."""
         self._acceptors = [_Acceptor(self, sock) for sock in bind(name, spec)]
@@ -74,6 +76,11 @@ class Listening:
     def sockets(self) -> list[socket.socket]:
         """The listening sockets."""
         return [acceptor.sock for acceptor in self._acceptors]
+
+    def admit(self) -> None:
+        """Take the clients that were held."""
+        self.held = False
+        self._accept_or_wait()
 
     def unbind(self) -> None:
         """Let go of the port; those connected stay."""
@@ -231,7 +238,7 @@ class Listening:
         self._loop.call_soon(sock.close)
 
     def _accept_or_wait(self) -> None:
-        if self.room() and not self._accepting and self._acceptors:
+        if not self.held and self.room() and not self._accepting and self._acceptors:
             self._accepting = True
             for acceptor in self._acceptors:
                 self._loop.poller.watch(acceptor.sock.fileno(), acceptor, READ)

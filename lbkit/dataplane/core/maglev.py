@@ -76,7 +76,7 @@ class SourceHash(Picker):
             node = nodes[slots[slot]]
             if node in self._room and node not in avoid:
                 return node
-        return min(self._room.difference(avoid))  # so light beside the others that it has no slot
+        return sorted(self._room.difference(avoid))[0]  # so light beside the others that it has no slot
 
     def _rebuild(self) -> None:
         """A table for the present set."""

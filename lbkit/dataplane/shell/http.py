@@ -127,9 +127,9 @@ class HttpSession:
         self.listening.metrics.bad[0] += 1
 
     def answered(self, close: bool, now: float) -> None:
-        """The answer is complete."""
+        """The answer is complete. `close`: it said that the connection ends with it."""
         self._exchange = None
-        if close or self.closing:
+        if close:
             self._close()
             return
         self.stream.resume_reading()
@@ -138,7 +138,7 @@ class HttpSession:
             alarm.clear()
             self._advance()
             return
-        alarm.due = due = now + self._keep_alive
+        alarm.due = due = now + (_LAST_CALL if self.closing else self._keep_alive)
         if due < alarm.rings:
             alarm.at(due)
 

@@ -76,7 +76,8 @@ class SourceHash(Picker):
             node = nodes[slots[slot]]
             if node in self._room and node not in avoid:
                 return node
-        return sorted(self._room.difference(avoid))[0]  # so light beside the others that it has no slot
+        left: list[NodeState] = sorted(self._room.difference(avoid))
+        return left[0]  # so light beside the others that it has no slot
 
     def _rebuild(self) -> None:
         """A table for the present set."""

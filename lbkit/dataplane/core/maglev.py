@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from hashlib import blake2b
+from itertools import chain
 
 from lbkit.dataplane.core.node import NodeState
 from lbkit.dataplane.core.picker import Picker
@@ -72,8 +73,8 @@ class SourceHash(Picker):
             self._rebuild()
         nodes, slots = self._nodes, self._slots
         at = _hash(key) % SIZE
-        for slot in (*range(at, SIZE), *range(at)) if len(self._room) < len(nodes) or avoid else (at,):
-            node = nodes[slots[slot]]
+        for slot in chain(range(at, SIZE), range(at)):
+            node: NodeState = nodes[slots[slot]]
             if node in self._room and node not in avoid:
                 return node
         left: list[NodeState] = sorted(self._room.difference(avoid))

@@ -76,9 +76,9 @@ class Browser:
         return found["result"].get("value")
 
     def until(self, script: str) -> Any:
-        """Ask until the expression is true."""
+        """Ask until the expression is true; until the page is there it can't even be asked."""
         deadline = time.monotonic() + _PATIENCE
-        while not (value := self.run(script)):
+        while not (value := self.run(f"(() => {{ try {{ return {script} }} catch (e) {{ return false }} }})()")):
             assert time.monotonic() < deadline, f"{script} stays {value!r}; the page says {self.text()}"
             time.sleep(0.02)
         return value

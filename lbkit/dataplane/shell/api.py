@@ -128,7 +128,7 @@ class Api:
         return data if isinstance(data, Reply) else self._change(pool, lambda nodes: {**nodes, node: data})
 
     def _delete_node(self, pool: str, node: str, body: bytes) -> Reply:
-        self._found_node(pool, node)
+        self._commanded(pool, node)
         return self._change(pool, lambda nodes: {name: item for name, item in nodes.items() if name != node})
 
     def _change(self, pool: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Reply:
@@ -141,7 +141,7 @@ class Api:
         return reply(200, {"revision": self._server.revision})
 
     def _act(self, pool: str, node: str, action: Any, body: bytes) -> Reply:
-        self._found_node(pool, node)
+        self._commanded(pool, node)
         dispatcher = self._server.pools[pool]
         if action == "wake":
             dispatcher.wake(node)
@@ -159,17 +159,27 @@ class Api:
 
     def _found_node(self, pool: str, node: str) -> dict[str, Any]:
         nodes = self._found(pool)["nodes"]
-        if node not in nodes or node not in self._server.pools[pool].pool.nodes:
-            raise _NoSuch(f"There is no node {pool}/{node}; there {_some([f'{pool}/{name}' for name in nodes], node)}")
+        if node not in nodes:
+            there = _some([f"{pool}/{name}" for name in nodes], f"{pool}/{node}")
+            raise _NoSuch(f"There is no node {pool}/{node}; there {there}")
         found: dict[str, Any] = nodes[node]
+        return found
+
+    def _commanded(self, pool: str, node: str) -> dict[str, Any]:
+        """A node that takes orders: one that is being removed can only be looked at."""
+        found = self._found_node(pool, node)
+        if node not in self._server.pools[pool].pool.nodes:
+            raise _NoSuch(f"Node {pool}/{node} was removed; it only ends its running work")
         return found
 
 
 def _some(names: Iterable[str], wanted: str) -> str:
-    """What there is, the likeliest first, not a thousand of them."""
-    near = difflib.get_close_matches(wanted, names := list(names), n=len(names) or 1, cutoff=0.0)[:_NAMED]
-    more = f" and {len(names) - len(near)} more" if len(names) > len(near) else ""
-    return f"are {', '.join(near)}{more}"
+    """What there is; of many the likeliest."""
+    names = list(names)
+    if len(names) <= _NAMED:
+        return f"are {', '.join(names)}"
+    near = difflib.get_close_matches(wanted, names, n=_NAMED, cutoff=0.0)
+    return f"are {', '.join(near)} and {len(names) - len(near)} more"
 
 
 class _NoSuch(Exception):

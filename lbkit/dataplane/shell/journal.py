@@ -100,16 +100,18 @@ class Journal:
     def _taken(self) -> list[bytes]:
         """The lines so far, and how many are missing before them."""
         lines, self._lines = self._lines, []
-        dropped, self._told = self.dropped - self._told, self.dropped
-        if dropped:
-            lines.append(b'{"time":"%b","dropped":%d}\n' % (_stamp(int(time() * 1000)), dropped))
+        dropped = self.dropped
+        if dropped > self._told:
+            lines.append(b'{"time":"%b","dropped":%d}\n' % (_stamp(int(time() * 1000)), dropped - self._told))
+            self._told = dropped
         return lines
 
     def _tell(self) -> None:
-        if self.dropped > self._said and monotonic() >= self._say_at:
+        dropped = self.dropped
+        if dropped > self._said and monotonic() >= self._say_at:
             self._say_at = monotonic() + _TELL_EVERY
-            log.warning("the access log lost %d lines, %d since the start", self.dropped - self._said, self.dropped)
-            self._said = self.dropped
+            log.warning("the access log lost %d lines, %d since the start", dropped - self._said, dropped)
+            self._said = dropped
 
 
 def _stamp(millisecond: int) -> bytes:

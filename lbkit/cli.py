@@ -48,9 +48,14 @@ def check(arguments: argparse.Namespace) -> None:
         raise SystemExit(1)
 
 
-def schema(_: argparse.Namespace) -> None:
+def schema(arguments: argparse.Namespace) -> None:
     """The spec's JSON Schema."""
+    from lbkit import fields
     from lbkit.spec import Spec
+
+    if arguments.markdown:
+        print(fields.markdown(), end="")
+        return
 
     found = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Spec.model_json_schema()}
     print(json.dumps(found, indent=2))
@@ -106,7 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     checking = command("check", check)
     checking.add_argument("file", nargs="+", type=Path, help="spec: YAML, JSON, or Python that defines one Spec")
     checking.add_argument("--target", choices=TARGETS, help="fail unless this target can do it")
-    command("schema", schema)
+    describing = command("schema", schema)
+    describing.add_argument("--markdown", action="store_true", help="as the page in docs/, with every default")
     listing = command("targets", targets)
     listing.add_argument("--markdown", action="store_true", help="as the page in docs/")
     serving = command("serve", serve)

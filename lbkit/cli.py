@@ -31,13 +31,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def check(arguments: argparse.Namespace) -> None:
     """Is the spec right, and can the target do it?"""
-    from lbkit.load import load
     from lbkit.targets.base import problems
     from lbkit.targets.table import target_class
 
     failed = False
     for path in arguments.file:
-        spec = load(path)
+        spec = _boot_config(path).spec
         for target in [arguments.target] if arguments.target else TARGETS:
             home = target_class(target)
             found = problems(spec, home)

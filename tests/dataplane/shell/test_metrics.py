@@ -47,7 +47,8 @@ async def lived() -> str:
             await until(lambda: len(gate.waiting) == 2)
             gate.open_all()
             await second
-            server.pools["p"].metrics.answers[599] += 3
+            server.pools["p"].metrics.answers[599] = 3
+            server.listeners["l"].metrics.bad[400] = server.listeners["l"].metrics.routed[404] = 1
             server.pools["p"].metrics.hooks["wake", "ok"] += 1
             server.history.late.observe(0.002)
             return exposition.text(server)

@@ -130,7 +130,7 @@ def _wait(folder: Path, path: str, name: str, found: dict[str, Any], timeout: fl
         code, found = call(folder / "control.sock", "GET", path)
         if code == 404:
             break
-        if found["in_flight"] != said:
+        if found["in_flight"] not in (said, 0):
             said = found["in_flight"]
             print(f"{name}: {said} in flight", flush=True)
     print(f"{name} has drained, after {time.monotonic() - began:.1f} s")

@@ -39,7 +39,7 @@ def run(find: Callable[[], list[Path]], every: float, once: bool, sort: Sort) ->
     except ImportError:
         raise OperationError(
             "lbkit top needs Rich",
-            [Problem("rich", "It is not installed.", "pip install 'rich>=14,<16', or lbkit[top].")],
+            [Problem("rich", "It is not installed.", "pip install 'rich>=14,<16', which is lbkit[top].")],
         ) from None
     console = Console(highlight=False)
     if once:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-import sys
 from queue import SimpleQueue
 from threading import Thread
 
 from lbkit.errors import OperationError, Problem
 
+_OPEN = {"-": 1, "stderr": 2}
+
 
 class LogFile:
-    """A file, which may be moved away at any time, or standard output (`-`). Raises OperationError where it can't be opened."""
+    """A file, which may be moved away at any time, or one that is open already: `-` is standard output, `stderr` the other.
+
+    Raises OperationError where it can't be opened.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -48,7 +52,7 @@ class LogFile:
             except (OSError, OperationError):
                 self.lost += len(lines)
             self._done += len(lines)
-        if self._path != "-":
+        if self._path not in _OPEN:
             os.close(self._file)
 
     def _put(self, lines: bytes) -> None:
@@ -62,7 +66,7 @@ class LogFile:
             self._torn = self._torn and bool(data)
 
     def _reopen_if_moved(self) -> None:
-        if self._path == "-":
+        if self._path in _OPEN:
             return
         try:
             there = os.stat(self._path)
@@ -76,8 +80,8 @@ class LogFile:
 
 
 def _opened(path: str) -> int:
-    if path == "-":
-        return sys.stdout.fileno()
+    if path in _OPEN:
+        return _OPEN[path]
     try:
         # a pipe that nobody reads is an error, not a wait
         found = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK, 0o640)

@@ -19,6 +19,7 @@ import pytest
 
 from lbkit.cli import main
 from lbkit.dataplane.config import BootConfig
+from lbkit.dataplane.control_client import call
 from lbkit.dataplane.shell import exposition, journal
 from lbkit.dataplane.shell.journal import Journal
 from lbkit.dataplane.shell.server import Server
@@ -176,7 +177,8 @@ async def test_a_log_that_cannot_be_opened_is_said_at_once(tmp_path: Path):
             Journal(str(path), asyncio.get_running_loop())
 
 
-def test_a_pipe_that_nobody_reads_does_not_keep_the_process(tmp_path: Path):
+@pytest.mark.parametrize("errors", [subprocess.PIPE, subprocess.STDOUT])
+def test_pipes_that_nobody_reads_stop_neither_requests_nor_the_end(tmp_path: Path, errors: int):
     with servers("a") as (a,):
         port = free_port()
         config = BootConfig(name="t", spec=spec(port, {"a": a.server_address[1]}, drain=1)).model_dump_json()
@@ -192,17 +194,20 @@ def test_a_pipe_that_nobody_reads_does_not_keep_the_process(tmp_path: Path):
             "--state",
             str(state),
         ]
-        process = subprocess.Popen([*argv, "--access-log", "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = subprocess.Popen([*argv, "--access-log", "-"], stdout=subprocess.PIPE, stderr=errors)
         try:
             wait_until(lambda: (state / "pid").exists() and get(port)[0] == 200, "it serves")
             for _ in range(100):
                 assert get(port, "/" + "x" * 4000)[0] == 200
+            for action in ("drain", "ready") * 5:  # each is a line of the process's own log
+                assert call(state / "control.sock", "POST", f"/v1/pools/p/nodes/a/{action}")[0] == 200
+            assert get(port)[0] == 200
             began = time.monotonic()
             process.send_signal(signal.SIGTERM)
             assert process.wait(10) == 0
-            assert time.monotonic() - began < 6
-            assert process.stderr is not None
-            assert b"was not taken in time" in process.stderr.read()
+            assert time.monotonic() - began < 8
+            if process.stderr is not None:
+                assert b"was not taken in time" in process.stderr.read()
         finally:
             process.kill()
             process.communicate()

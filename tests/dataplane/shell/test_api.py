@@ -70,7 +70,8 @@ def fits(value: Any, schema: dict[str, Any], at: str = "") -> list[str]:
 async def served() -> AsyncIterator[Server]:
     async with nodes("a") as (a,):
         port = free_port()
-        async with balancer(spec(port, {"a": a.port}, limits={"soft": 1, "hard": 2, "queue": {}})) as server:
+        limits = {"soft": 1, "hard": 2, "queue": {}}
+        async with balancer(spec(port, {"a": a.port}, limits=limits, health_check=None)) as server:
             assert (await ask(port)).status == 200
             server.history.sample()
             yield server

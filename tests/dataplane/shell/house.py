@@ -16,6 +16,7 @@ from typing import Any, cast
 import h11
 
 from lbkit.dataplane.config import BootConfig
+from lbkit.dataplane.shell.journal import Journal
 from lbkit.dataplane.shell.loop import Loop
 from lbkit.dataplane.shell.server import Server
 from lbkit.spec import Spec
@@ -227,9 +228,9 @@ async def nodes(*names: str, handler: Handler | None = None) -> AsyncIterator[li
 
 
 @contextlib.asynccontextmanager
-async def balancer(spec: Spec, ready: bool = True) -> AsyncIterator[Server]:
+async def balancer(spec: Spec, ready: bool = True, journal: Journal | None = None) -> AsyncIterator[Server]:
     """A running balancer; ready: every node was probed once."""
-    server = Server(cast(Loop, asyncio.get_running_loop()))
+    server = Server(cast(Loop, asyncio.get_running_loop()), journal)
     server.apply(BootConfig(name="test", spec=spec))
     try:
         if ready:

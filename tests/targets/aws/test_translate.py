@@ -119,6 +119,13 @@ def test_the_placement_becomes_its_argument(field: str, value: Any, path: str, b
     assert at(planned(FLEET, alb(**{field: value})), path) == (value if becomes is None else becomes)
 
 
+def test_nodes_outside_the_vpc_belong_to_all_zones():
+    plan = planned({"pools.p.nodes.b.address": "192.168.7.2"}, alb(outside_vpc=["192.168.0.0/16"]))
+    assert at(plan, "node--p--b:availability_zone") == "all"
+    assert at(plan, "node--p--a:availability_zone") is None
+    assert "availability_zone" not in planned({})["node--p--a"].args
+
+
 def test_user_data_travels_as_base64():
     found = planned({**FLEET, "pools.p.fleet.user_data": "#!/bin/sh\necho é"})
     assert base64.b64decode(at(found, f"{MACHINES}:user_data")).decode() == "#!/bin/sh\necho é"

@@ -7,7 +7,7 @@ from typing import Any
 
 from lbkit.spec import HealthCheck, Node, Pool, Spec
 from lbkit.spec.inputs import is_output
-from lbkit.targets.aws.placement import Application, Placement
+from lbkit.targets.aws.placement import Application, Network, Placement
 from lbkit.targets.aws.plan import BALANCER, Args, Plan, Planned, Ref, key
 from lbkit.targets.aws.rules import health_protocol, health_timeout
 from lbkit.targets.aws.translate.balancer import elastic
@@ -63,7 +63,7 @@ def _requests(name: str, pool: Pool, home: Placement) -> Args:
 def _connections(pool: Pool, home: Placement) -> Args:
     return {
         "connection_termination": True,  # the drain's time is a limit
-        "preserve_client_ip": _text(getattr(home, "preserve_client_ip", False)),
+        "preserve_client_ip": _text(isinstance(home, Network) and home.preserve_client_ip),
         "proxy_protocol_v2": pool.proxy_protocol == "v2",
         "stickiness": {"type": "source_ip", "enabled": pool.algorithm == "source_hash"},
     }

@@ -49,8 +49,9 @@ format: .venv/dev.txt  ## let ruff arrange the code
 tools: .venv/base.txt  ## get the Pulumi engine, if there is none
 	@$(BIN)/python tools/engine.py
 
-targets: .venv/base.txt  ## write docs/targets.md again
+targets: .venv/base.txt  ## write docs/targets.md and docs/fields.md again
 	$(BIN)/lbkit targets --markdown > docs/targets.md
+	$(BIN)/lbkit schema --markdown > docs/fields.md
 
 lock: .venv/base.txt  ## choose newer dependencies and pin them by hash
 	@$(BIN)/python -m venv build/lock && build/lock/bin/pip -q install uv

@@ -43,7 +43,7 @@ class Fleet(Model):
     rollout: Percent | None = 100
     """Percent of the machines that keep serving while a changed image, type or script is rolled out; at 100 new ones come
     first. None: running machines stay as they are."""
-    user_data: Input[str] | None = None
+    user_data: Input[str] | None = Field(default=None, repr=False)
     """Script or document that a machine runs at its first boot. Never put a secret in it."""
 
     @model_validator(mode="after")

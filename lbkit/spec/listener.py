@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from lbkit.errors import Problem
-from lbkit.spec.base import Model, shown, wrong
+from lbkit.spec.base import Model, default, shown, wrong
 from lbkit.spec.inputs import Input
 from lbkit.spec.values import (
     Address,
@@ -17,6 +17,7 @@ from lbkit.spec.values import (
     HeaderName,
     HeaderValue,
     Host,
+    HostPattern,
     Method,
     Name,
     Number,
@@ -24,6 +25,7 @@ from lbkit.spec.values import (
     Port,
     QueryText,
     Reference,
+    RoutePath,
     Seconds,
     Status,
 )
@@ -38,19 +40,6 @@ class Certificate(Model):
     """On the native target and BIG-IP the path of a PEM chain; on AWS the ARN of an ACM certificate."""
     key: Input[Reference] | None = None
     """Path of the PEM key. Unset: it is in the same file, or the service keeps it (ACM)."""
-
-    @model_validator(mode="after")
-    def _no_key_inside(self) -> Self:
-        given = {"certificate": self.certificate, "key": self.key}
-        inside = [name for name, value in given.items() if isinstance(value, str) and "-----BEGIN" in value]
-        if inside:
-            raise wrong(
-                *(
-                    Problem(name, "This is PEM text; a spec is kept in state and logs.", "Give the file's path.")
-                    for name in inside
-                )
-            )
-        return self
 
 
 class Tls(Model):
@@ -92,6 +81,12 @@ class Answer(Model):
     body: str = Field(default="", max_length=1024)
     content_type: HeaderValue = "text/plain; charset=utf-8"
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.body and self.status in (204, 205, 304):
+            raise wrong(Problem("body", f"An answer with status {self.status} has no body.", "Leave it out."))
+        return self
+
 
 class Route(Model):
     """A condition, all parts of which must hold, and where such requests go.
@@ -100,11 +95,11 @@ class Route(Model):
     then the name.
     """
 
-    host: Host | None = None
+    host: HostPattern | None = None
     """Host asked for; `*.example.com` for any below. On a `tls` listener the SNI name."""
-    path: Path | None = None
+    path: RoutePath | None = None
     """Prefix of whole path segments: `/v1` fits `/v1` and `/v1/models`, not `/v1beta`."""
-    exact: Path | None = None
+    exact: RoutePath | None = None
     """The whole path, without the query."""
     methods: list[Method] = Field(default_factory=list)
     headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
@@ -195,7 +190,7 @@ class Listener(Model):
     timeouts: ClientTimeouts = ClientTimeouts()
     limits: RequestLimits = RequestLimits()
     proxy_protocol: list[Cidr] = Field(default_factory=list)
-    """Peers that send a PROXY protocol header first; from others it is refused. Empty: nobody sends one."""
+    """Peers that send a PROXY protocol header first; connections of all others are refused. Empty: nobody sends one."""
     trust_forwarded: list[Cidr] = Field(default_factory=list)
     """Peers whose X-Forwarded-* headers are added to; those of others are replaced."""
 
@@ -240,12 +235,26 @@ def _targets(listener: Listener) -> list[Problem]:
     if listener.trust_forwarded:
         problems.append(Problem("trust_forwarded", "Only HTTP has such headers.", "Use `proxy_protocol`."))
     for name, route in listener.routes.items():
-        seen = sorted(route.model_fields_set - {"host", "pool", "pools", "priority"})
+        seen = [part for part in type(route).model_fields if getattr(route, part) != default(route, part)]
         problems += [
             Problem(
                 f"routes.{name}.{part}", "Inside passed-on TLS only the host name can be seen.", "Use protocol https."
             )
             for part in seen
-            if listener.protocol == "tls"
+            if listener.protocol == "tls" and part not in ("host", "pool", "pools", "priority")
         ]
+    return [*problems, *_without_requests(listener)]
+
+
+def _without_requests(listener: Listener) -> list[Problem]:
+    """What would have no effect on a listener that only carries bytes."""
+    named = listener.protocol == "tls" or bool(listener.proxy_protocol)
+    fields = ["limits.target", "limits.headers", "limits.fields", "limits.body", "timeouts.body", "timeouts.keep_alive"]
+    problems = []
+    for path in fields if named else [*fields, "timeouts.header"]:
+        part, name = path.split(".")
+        owner = getattr(listener, part)
+        if (value := getattr(owner, name)) != default(owner, name):
+            reason = f"A {listener.protocol} listener carries bytes and sees no request."
+            problems.append(Problem(path, reason, "Leave it out.", shown(value)))
     return problems

@@ -119,7 +119,7 @@ class ErrorCodes(Model):
     connect: Status = 504
     """The node did not accept the connection in time."""
     first_byte: Status = 504
-    """The node did not answer in time."""
+    """The node did not answer in time: none of `first_byte`, `idle` and `total` may pass before an answer begins."""
     died: Status = 502
     """The node closed the connection before its answer began, or answered no HTTP."""
 
@@ -291,6 +291,11 @@ def _modes(pool: Pool) -> list[Problem]:
             for name in ("sticky", "codes")
             if getattr(pool, name) != default(pool, name)
         ]
+        if pool.passive_check and pool.passive_check.codes:
+            problems.append(
+                Problem("passive_check.codes", "A TCP pool sees no status codes.", "Leave it out.",
+                        shown(pool.passive_check.codes))
+            )  # fmt: skip
         problems += [
             Problem(f"timeouts.{name}", "A TCP pool knows no requests, only bytes.", "Use `idle`.", shown(value))
             for name in ("first_byte", "keep_alive")

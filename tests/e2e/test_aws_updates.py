@@ -158,6 +158,7 @@ def test_a_balancer_that_becomes_internal_is_a_new_one_with_groups_of_its_own(ba
 
 def test_a_static_address_outlives_its_balancer(balancer: Balancer):  # CR-4
     balancer.up(TCP, home="Nlb", name="static", **ELASTIC)
+    assert "warning: Nlb.subnet_ids: one subnet is one zone" in balancer.text
     more = {**TCP, "listeners.l.port": 81, "pools.p.nodes.c": {"address": "10.0.0.3"}}
     calls = balancer.up(more, home="Nlb", name="static", **ELASTIC)
     assert not [call for call in calls if call.endswith((" static", FIRST)) or call.startswith("delete")]

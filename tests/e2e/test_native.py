@@ -78,16 +78,15 @@ def test_a_wrong_spec_changes_nothing(stack: Stack, tmp_path: Path):  # LB-2
         stack.configure(port=port, nodes=[a.at])
         stack.run("up")
         before = (stack.folder / "__main__.py").read_text()
-        for wrong, reasons in {
-            'pool="llm", prot="http"': ["Listener.prot = 'http'", "Did you mean `port`?"],
-            'pool="lm"': ["listeners.http.pool = 'lm'", "There is no such pool.", "Pools are: llm."],
-            'pool="llm", redirect={"scheme": "https"}': ["A listener either redirects everything or serves."],
-            'pool="llm", allow=["10.0.0.0/8"]': [
-                "listeners.http.allow = ['10.0.0.0/8']",
-                "The dataplane admits every client yet.",
+        for (right, wrong), reasons in {
+            ('pool="llm"', 'pool="llm", prot="http"'): ["Listener.prot = 'http'", "Did you mean `port`?"],
+            ('pool="llm"', 'pool="lm"'): ["listeners.http.pool = 'lm'", "There is no such pool.", "Pools are: llm."],
+            ('pool="llm"', 'pool="llm", redirect={"scheme": "https"}'): [
+                "A listener either redirects everything or serves."
             ],
+            ("drain=30", "firewall=True"): ["pools.llm.firewall = true", "The dataplane makes no firewall rules."],
         }.items():
-            stack.edit('pool="llm"', wrong)
+            stack.edit(right, wrong)
             text = stack.run("up", fails=True)
             for reason in reasons:
                 assert text.count(reason) == 1, text

@@ -1,6 +1,7 @@
 """Which of the nodes that have room gets the next piece of work. Every choice is fair among equals and follows weights.
 
-A picker holds the nodes that may be picked now. A change or a choice costs O(log n) at most, whatever the pool's size.
+A picker holds the nodes that may be picked now. A change or a choice costs O(log n) at most, whatever the pool's size;
+only a further attempt, which avoids the nodes that failed, may look at all of them.
 """
 
 from __future__ import annotations
@@ -74,7 +75,10 @@ class LeastConnections(Picker):
         del self._entries[node]
 
     def changed(self, node: NodeState) -> None:
-        entry = (len(node.tickets) / node.share, node.last, node)
+        score = len(node.tickets) / node.share
+        if node in self._entries and self._entries[node][0] == score:
+            return
+        entry = (score, node.last, node)
         self._entries[node] = entry
         heap = self._heap
         heappush(heap, entry)
@@ -84,23 +88,27 @@ class LeastConnections(Picker):
 
     def pick(self, key: bytes, avoid: Collection[NodeState]) -> NodeState | None:
         heap, entries = self._heap, self._entries
-        passed = []
-        found = None
         while heap:
             entry = heap[0]
             node = entry[2]
             if entries.get(node) is not entry:
                 heappop(heap)
-            elif avoid and node in avoid:
-                passed.append(heappop(heap))
+            elif avoid:
+                return self._pick_other(avoid)
             else:
-                self._picks += 1
-                node.last = self._picks
-                found = node
-                break
-        for entry in passed:
-            heappush(heap, entry)
-        return found
+                self._picks = node.last = self._picks + 1
+                # where it stands with one more, which is what follows
+                entries[node] = entry = ((len(node.tickets) + 1) / node.share, node.last, node)
+                heapreplace(heap, entry)
+                return node
+        return None
+
+    def _pick_other(self, avoid: Collection[NodeState]) -> NodeState | None:
+        found = min((entry for node, entry in self._entries.items() if node not in avoid), default=None)
+        if found is None:
+            return None
+        self._picks = found[2].last = self._picks + 1
+        return found[2]
 
 
 class RandomTwo(Picker):

@@ -10,6 +10,7 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from lbkit.dataplane.core.node import NodeState
 from lbkit.dataplane.shell.dispatch import Dispatcher
 from lbkit.dataplane.shell.stream import Stream
 from lbkit.dataplane.shell.upstream import NodeConnection
@@ -32,31 +33,36 @@ HELD_LIMIT = 65_536
 class Exchange(Work):
     """The ticket of one HTTP request."""
 
-    answer: Answer | None = None
-    stream: Stream | None = None
-    tunnel = False
-    """Whether the node switched protocols: bytes pass as they are."""
-    status = bytes_in = bytes_out = 0
-    cause = served_by = ""
-    first_byte_at = 0.0
-    _chunked_answer = _close = False
-    _held: list[bytes] | None = None
-    _head = b""
-    _phase = ""
+    __slots__ = (
+        "_chunked_answer", "_close", "_head", "_held", "_phase", "answer", "began", "bytes_in", "bytes_out", "cause",
+        "client", "first_byte_at", "request", "served_by", "status", "stream", "total_due", "tunnel", "upload",
+    )  # fmt: skip
 
-    def __init__(self, client: HttpSession, request: Request, dispatcher: Dispatcher) -> None:
+    def __init__(self, client: HttpSession, request: Request, dispatcher: Dispatcher, body: bytes = b"") -> None:
+        """`body`: the whole of it, if it came together with the head."""
         spec = dispatcher.spec
         wanted = requests.cookie(request, spec.sticky.cookie.encode()) if spec.sticky else b""
         super().__init__(dispatcher, client.peer, wanted, spec.proxy_protocol is None)
         self.client, self.request = client, request
-        self.upload = request.body() if request.length != 0 else NOTHING
-        self.began = began = monotonic()
-        self.total_due = inf if spec.timeouts.total is None else began + spec.timeouts.total
+        self.upload = NOTHING if request.length == len(body) else request.body()
+        self.began = monotonic()
+        self.total_due = inf if spec.timeouts.total is None else self.began + spec.timeouts.total
+        self.answer: Answer | None = None
+        self.stream: Stream | None = None
+        self.tunnel = False
+        """Whether the node switched protocols: bytes pass as they are."""
+        self.bytes_in, self.bytes_out, self.status = len(body), 0, 0
+        self.first_byte_at = 0.0
+        self.cause = self.served_by = self._phase = ""
+        self._held, self._head = body, b""
+        self._chunked_answer = self._close = False
 
     def start(self) -> None:
         if self.total_due < inf:
             self.client.alarm.at(self.total_due)
-        self.dispatcher.submit(self)
+        else:
+            self.client.alarm.due = inf
+        self.dispatcher.submit(self, self.began)
 
     # -- the client's side -------------------------------------------------------------------------------------------
 
@@ -78,7 +84,7 @@ class Exchange(Work):
         elif self.stream is not None:
             self._send(payload)
         elif payload:
-            self._held = [*(self._held or ()), payload]
+            self._held += payload
             if self.bytes_in > HELD_LIMIT:
                 self.client.pause(True)
 
@@ -105,26 +111,27 @@ class Exchange(Work):
         self._alarm_in(seconds)
 
     def opened(self, connection: NodeConnection) -> None:
-        node, client, request = connection.node, self.client, self.request
+        client, request, upload = self.client, self.request, self.upload
         stream = self.stream = connection.stream
         assert stream is not None
         stream.receive = self.node_data
-        host = request.host or b"%b:%d" % (node.address.encode(), node.port)
         head = requests.head_for_node(
-            request, client.forwarded(request), client.request_id, host, client.trace(request)
+            request, client.forwarded(request), client.request_id, request.host or _authority(connection.node),
+            client.trace(request), self._held,
         )  # fmt: skip
-        if self.dispatcher.spec.proxy_protocol is not None:
-            head = client.proxy_header(self.dispatcher.spec.proxy_protocol) + head
-        if self._held:
-            head += b"".join(self._held)
-            self._held = None
-        elif request.expects_continue and not self.upload.done:
-            client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if not self.keeps:
+            head = client.proxy_header(self.dispatcher.spec.proxy_protocol or "") + head
         if client.stream.full:
             stream.pause_reading()
-        self._send(head)
-        if not self.upload.done:
-            client.pause(stream.full)
+        stream.write(head)
+        if upload.done:
+            self._expect("first_byte")
+            return
+        if request.expects_continue and not self._held:
+            client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._held = b""
+        self._expect("body")
+        client.pause(stream.full)
 
     def node_data(self, data: bytes) -> None:
         try:
@@ -175,14 +182,20 @@ class Exchange(Work):
         }.get(reason, codes.died)  # fmt: skip
         self._refuse(status, reason, EXPLAINED[reason], retry_after)
 
-    def end(self, keep_alive: float = 0) -> None:
+    def end(self, keep_alive: float = 0) -> float:
+        now = monotonic()
         if self.over:
-            return
-        self.stream = None
-        if self.node is not None:
-            self.served_by = self.node.name
-        super().end(keep_alive)
-        self.client.listening.record(self.client, self)
+            return now
+        self.over, self.stream = True, None
+        node, connection = self.node, self.connection
+        if node is not None:
+            self.served_by = node.name
+        if connection is not None:
+            self.connection = None
+            self.dispatcher.connections.give(connection, keep_alive)
+        self.dispatcher.release(self, now)
+        self.client.listening.record(self.client, self, now)
+        return now
 
     def late(self) -> None:
         """The alarm rang."""
@@ -196,13 +209,12 @@ class Exchange(Work):
             self.failed(self._phase)
 
     def _finish(self, reusable: bool) -> None:
-        timeouts = self.dispatcher.spec.timeouts
-        node = self.node
-        self.end(timeouts.keep_alive if reusable else 0)
-        if node is not None and (check := self.dispatcher.spec.passive_check) is not None:
+        spec, node = self.dispatcher.spec, self.node
+        now = self.end(spec.timeouts.keep_alive if reusable else 0)
+        if node is not None and (check := spec.passive_check) is not None:
             bad = check.codes is not None and among(self.status, check.codes)
             self.dispatcher.observed(node, not bad, f"status {self.status}")
-        self.client.answered(self._close)
+        self.client.answered(self._close, now)
 
     def _refuse(
         self, status: int, reason: str, detail: str, retry_after: int | None = None, close: bool = False
@@ -228,7 +240,7 @@ class Exchange(Work):
 
     def _answer_head(self, data: bytes) -> None:
         request, client = self.request, self.client
-        while (answer := answers.read(data, request.method, request.websocket)) is not None:
+        while (answer := self.dispatcher.reader.read(data, request)) is not None:
             if answer.status >= 200 or answer.status == 101:
                 self._head = b""
                 self._begin(answer, data, answer.head_length)
@@ -346,3 +358,8 @@ class Exchange(Work):
 
     def _repeatable(self) -> bool:
         return self.request.method in requests.IDEMPOTENT and not self.request.has_body
+
+
+def _authority(node: NodeState) -> bytes:
+    """The Host of a request that had none (HTTP/1.0)."""
+    return b"%b:%d" % (node.address.encode(), node.port)

@@ -16,7 +16,6 @@ from lbkit.dataplane.shell.stream import Stream
 from lbkit.dataplane.wire import answer as answers
 from lbkit.dataplane.wire import proxy
 from lbkit.dataplane.wire import request as requests
-from lbkit.dataplane.wire.body import NoBody
 from lbkit.dataplane.wire.errors import BadMessage
 from lbkit.dataplane.wire.request import Request
 from lbkit.spec import Route
@@ -27,9 +26,8 @@ if TYPE_CHECKING:
 _LINGER = 2.0
 _LAST_CALL = 0.5
 _RUN = os.urandom(8).hex().encode()
-_ID = _RUN[:12] + b"-%x"
-_TRACE = b"00-" + _RUN + b"%016x-%016x-01"
-_NUMBERS = count(1)
+_TRACE = b"00-" + _RUN + b"%b-%b-01"
+_NUMBERS = count(int.from_bytes(os.urandom(7)) | 1 << 60)  # always 16 hexadecimal digits
 _date = (0, b"")
 
 
@@ -48,7 +46,7 @@ class HttpSession:
         self.scheme = b"http"
         self.stream: Stream
         self.closing = False
-        self._number, self._keep_alive = 0, 0.0
+        self._number, self._keep_alive = b"", 0.0
         self._trusted = False
         self._host = self._forwarded = b""
         self._buffer = b""
@@ -128,21 +126,21 @@ class HttpSession:
         """It failed; `connection_lost` follows."""
         self.listening.metrics.bad[0] += 1
 
-    def answered(self, close: bool) -> None:
-        """The answer is complete."""
+    def answered(self, close: bool, now: float) -> None:
+        """The answer is complete. `close`: it said that the connection ends with it."""
         self._exchange = None
-        if close or self.closing:
+        if close:
             self._close()
             return
+        self.stream.resume_reading()
+        alarm = self.alarm
         if self._buffer:
-            self.stream.resume_reading()
-            self.alarm.clear()
+            alarm.clear()
             self._advance()
             return
-        stream = self.stream
-        if stream.paused:
-            stream.resume_reading()
-        self.alarm.set(self._keep_alive)
+        alarm.due = due = now + (_LAST_CALL if self.closing else self._keep_alive)
+        if due < alarm.rings:
+            alarm.at(due)
 
     def refuse(
         self, status: int, reason: str, detail: str, close: bool, retry_after: int | None = None, head: bool = False
@@ -155,7 +153,7 @@ class HttpSession:
                 retry_after=retry_after, head=head,
             )
         )  # fmt: skip
-        self.answered(close)
+        self.answered(close, monotonic())
 
     def break_off(self, seen: bool) -> None:
         """The answer can't be completed. `seen`: its framing shows that; else the connection breaks with RST."""
@@ -221,12 +219,12 @@ class HttpSession:
             self._advance()
 
     def _advance(self) -> None:
-        """Take requests out of the buffer for as long as each is answered at once."""
+        """Take requests out of the buffer, in which there is something, for as long as each is answered at once."""
         if self._advancing:
             return
         self._advancing = True
         try:
-            while self._exchange is None and self._buffer and not self._lingering and self._next():
+            while self._next() and self._exchange is None and self._buffer and not self._lingering:
                 pass
         finally:
             self._advancing = False
@@ -242,12 +240,11 @@ class HttpSession:
     def _next(self) -> bool:
         """Begin the next request; False while its head is not complete."""
         listening, data = self.listening, self._buffer
-        self._number = next(_NUMBERS)
-        self.request_id = _ID % self._number
+        self._number = self.request_id = b"%x" % next(_NUMBERS)
         try:
             if data[:2] == b"\r\n":  # RFC 9112 section 2.2: one empty line before a request is ignored
                 data = self._buffer = data[2:]
-            request = requests.read(data, listening.spec.limits)
+            request = listening.reader.read(data)
             if request is None:
                 return False
         except BadMessage as error:
@@ -263,21 +260,20 @@ class HttpSession:
         if type(target) is not Dispatcher or request.ends_here:
             self._answer_here(target, request, data[length:])
             return True
-        exchange = self._exchange = Exchange(self, request, target)
-        if len(data) > length:
-            self._feed(exchange, data[length:])
+        if len(data) == length:
+            exchange = self._exchange = Exchange(self, request, target)
+        elif request.length is not None and len(data) - length >= request.length:
+            end = length + request.length
+            exchange = self._exchange = Exchange(self, request, target, data[length:end])
+            self._buffer = data[end:]
+        else:
+            exchange = self._exchange = Exchange(self, request, target)
+            exchange.client_data(data[length:])
+            if exchange.upload.done:
+                self._buffer = exchange.upload.rest
         if not exchange.over:
-            self.alarm.due = exchange.total_due
             exchange.start()
         return True
-
-    def _feed(self, exchange: Exchange, data: bytes) -> None:
-        if isinstance(exchange.upload, NoBody):
-            self._buffer = data
-            return
-        exchange.client_data(data)
-        if exchange.upload.done:
-            self._buffer = exchange.upload.rest
 
     def _answer_here(self, target: object, request: Request, rest: bytes) -> None:
         """A redirect, a fixed answer, or none at all: no node is asked."""

@@ -8,7 +8,6 @@ import logging
 import socket
 from bisect import bisect_left
 from collections.abc import Callable
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from lbkit.dataplane.core.routes import Routes
@@ -22,7 +21,7 @@ from lbkit.dataplane.shell.stream import Stream
 from lbkit.dataplane.shell.tcp import TcpSession
 from lbkit.dataplane.shell.tls import Certificates, TlsStream
 from lbkit.dataplane.wire import proxy
-from lbkit.dataplane.wire.request import Request
+from lbkit.dataplane.wire.request import Reader, Request
 from lbkit.spec import Listener, Route
 
 if TYPE_CHECKING:
@@ -47,6 +46,8 @@ class Listening:
         self.sessions: set[Session] = set()
         self._waiting: set[Preamble] = set()
         self._accepting = False
+        self.held = False
+        """Whether clients wait in the kernel's queue because nobody knows yet whether there is a node for them."""
         self.default: Dispatcher | Route | None = None
         """Where requests go that no route takes."""
         self._acceptors = [_Acceptor(self, sock) for sock in bind(name, spec)]
@@ -75,6 +76,11 @@ class Listening:
     def sockets(self) -> list[socket.socket]:
         """The listening sockets."""
         return [acceptor.sock for acceptor in self._acceptors]
+
+    def admit(self) -> None:
+        """Take the clients that were held."""
+        self.held = False
+        self._accept_or_wait()
 
     def unbind(self) -> None:
         """Let go of the port; those connected stay."""
@@ -108,21 +114,24 @@ class Listening:
         if not self._accepting and self._acceptors:
             self._accept_or_wait()
 
-    def record(self, session: HttpSession, exchange: Exchange) -> None:
+    def record(self, session: HttpSession, exchange: Exchange, now: float) -> None:
         """Count and write down one request that ended."""
-        now = monotonic()
-        metrics = exchange.dispatcher.metrics
-        began = exchange.began
-        metrics.answers[exchange.status] += 1
+        metrics, began, first, status = (
+            exchange.dispatcher.metrics,
+            exchange.began,
+            exchange.first_byte_at,
+            exchange.status,
+        )
+        metrics.answers[status] = metrics.answers.get(status, 0) + 1
         metrics.bytes_in += exchange.bytes_in
         metrics.bytes_out += exchange.bytes_out
-        spent = now - began
-        metrics.duration.sum += spent
-        metrics.duration.counts[bisect_left(SECONDS, spent)] += 1
-        if exchange.first_byte_at:
-            spent = exchange.first_byte_at - began
-            metrics.first_byte.sum += spent
-            metrics.first_byte.counts[bisect_left(SECONDS, spent)] += 1
+        spread, spent = metrics.duration, now - began
+        spread.sum += spent
+        spread.counts[bisect_left(SECONDS, spent)] += 1
+        if first:
+            spread, spent = metrics.first_byte, first - began
+            spread.sum += spent
+            spread.counts[bisect_left(SECONDS, spent)] += 1
         if exchange.waited:
             metrics.wait.observe((exchange.assigned_at or now) - began)
         else:
@@ -186,6 +195,7 @@ class Listening:
 
     def _set(self, spec: Listener, certificates: Certificates | None) -> None:
         self.spec, self.certificates = spec, certificates
+        self.reader = Reader(spec.limits)
         self._routes, self.routed = Routes(spec.routes), bool(spec.routes)
         self._allowed, self._proxies = _networks(spec.allow), _networks(spec.proxy_protocol)
         self._trusted = _networks(spec.trust_forwarded)
@@ -228,7 +238,7 @@ class Listening:
         self._loop.call_soon(sock.close)
 
     def _accept_or_wait(self) -> None:
-        if self.room() and not self._accepting and self._acceptors:
+        if not self.held and self.room() and not self._accepting and self._acceptors:
             self._accepting = True
             for acceptor in self._acceptors:
                 self._loop.poller.watch(acceptor.sock.fileno(), acceptor, READ)

@@ -16,9 +16,9 @@ from lbkit.dataplane.wire.request import Request
 from lbkit.spec import Redirect, Route
 
 _HEAD = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*+))?\r\n(" + fields.FIELDS + rb")\r\n")
-_DIGITS = re.compile(rb"[0-9]{1,18}")
+_MOST_DIGITS = 18
 _REMOVED = fields.HOP_BY_HOP | {b"content-length"}
-_WATCHED = _REMOVED | {b"date"}
+_FIELDS = fields.Sorter(_REMOVED | {b"date"}, _REMOVED)
 HEAD_LIMIT = 65_536
 ALLOW = b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
 
@@ -42,6 +42,16 @@ class Answer:
         if b"connection" in found:
             wants = fields.tokens(found[b"connection"])
             self.keep_alive = b"close" not in wants and (version == 1 or b"keep-alive" in wants)
+
+    def again(self) -> Answer:
+        """The same head, with a body that is still to be read."""
+        other = Answer.__new__(Answer)
+        other.status, other.reason, other.version = self.status, self.reason, self.version
+        other.lines, other.found, other.length = self.lines, self.found, self.length
+        other.head_length, other.keep_alive = self.head_length, self.keep_alive
+        body = self.body
+        other.body = body if body is NOTHING else body.again()
+        return other
 
     @property
     def interim(self) -> bool:
@@ -74,7 +84,7 @@ def read(data: bytes, method: bytes, websocket: bool = False) -> Answer | None:
         return None
     minor, code, reason, block = match.groups()
     status = int(code)
-    lines, found = fields.sort(block, _WATCHED, _REMOVED)
+    lines, found = _FIELDS.sort(block)
     answer = Answer(status, reason or b"", 1 if minor == b"1" else 0, lines, found)
     answer.head_length = match.end()
     if status == 101:
@@ -92,6 +102,32 @@ def read(data: bytes, method: bytes, websocket: bool = False) -> Answer | None:
     elif method != b"HEAD" and status >= 200 and status != 204 and status != 304:
         answer.body, answer.keep_alive = UntilCloseBody(), False
     return answer
+
+
+class Reader:
+    """Reads answers of one pool's nodes. The same octets mean the same, so a head that was read lately is not read again."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Answer] = {}
+
+    def read(self, data: bytes, request: Request) -> Answer | None:
+        """As the function `read`."""
+        if request.method == b"HEAD" or request.websocket:
+            return read(data, request.method, request.websocket)
+        end = data.find(b"\r\n\r\n") + 4
+        head = data[:end]
+        known = self._known.get(head)
+        if known is not None:
+            return known.again()
+        answer = read(data, request.method)
+        if answer is not None and end <= _KNOWN_LENGTH and answer.status >= 200:
+            if len(self._known) >= _KNOWN_HEADS:
+                self._known.clear()
+            self._known[head] = answer.again()
+        return answer
+
+
+_KNOWN_HEADS, _KNOWN_LENGTH = 256, 1024
 
 
 def parse(head: bytes, method: bytes, websocket: bool = False) -> Answer:
@@ -208,7 +244,7 @@ def _length(value: bytes) -> int:
     value = value.strip(b" \t")
     if b"," in value:
         value = _same(value)
-    if _DIGITS.fullmatch(value) is None:
+    if not value.isdigit() or len(value) > _MOST_DIGITS:
         raise BadMessage(502, "The node's Content-Length is not one plain decimal number.")
     return int(value)
 

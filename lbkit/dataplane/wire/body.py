@@ -32,6 +32,9 @@ class Body(Protocol):
     def feed(self, data: bytes) -> bytes:
         """The payload in these bytes. Raises BadMessage."""
 
+    def again(self) -> Body:
+        """A fresh one of the same framing; only of one that was not fed yet."""
+
 
 class NoBody:
     """A message without a body: complete from the start."""
@@ -42,6 +45,9 @@ class NoBody:
 
     def feed(self, data: bytes) -> bytes:
         raise AssertionError("nothing belongs to this body")
+
+    def again(self) -> Body:
+        return self
 
 
 NOTHING: Body = NoBody()
@@ -63,6 +69,9 @@ class LengthBody:
         self.left -= len(data)
         return data
 
+    def again(self) -> Body:
+        return LengthBody(self.left)
+
 
 class UntilCloseBody:
     """An answer that ends with its connection: complete only when the node says so by closing."""
@@ -74,6 +83,9 @@ class UntilCloseBody:
 
     def feed(self, data: bytes) -> bytes:
         return data
+
+    def again(self) -> Body:
+        return UntilCloseBody()
 
 
 class ChunkedBody:
@@ -98,6 +110,9 @@ class ChunkedBody:
             position += used
         self._held, self.rest = (b"", self.rest) if self.done else (data[position:], b"")
         return b"".join(payload)
+
+    def again(self) -> Body:
+        return ChunkedBody()
 
     def frame(self, data: bytes) -> bytes:
         """The same octets as chunks to pass on: as they came where they are nothing but whole plain chunks."""

@@ -7,6 +7,7 @@ coding but `chunked`, lists of lengths, more than one Host, other blanks than si
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from lbkit.dataplane.wire import fields
 from lbkit.dataplane.wire.body import NOTHING, Body, ChunkedBody, LengthBody
@@ -17,14 +18,14 @@ _HEAD = re.compile(rb"(" + fields.TOKEN + rb") ([\x21-\x7e]++) HTTP/1\.([01])\r\
 _VERSION = re.compile(rb"[^\r\n]* HTTP/([0-9])\.([0-9])\r\n")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?#@]+)(/[^#]*|\?[^#]*|)")
-_DIGITS = re.compile(rb"[0-9]{1,18}")
+_MOST_DIGITS = 18
 _METHOD_LIMIT = 64
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))  # RFC 9110 section 9.2.2; TRACE is refused
 _REMOVED = fields.HOP_BY_HOP | {
     b"host", b"content-length", b"expect", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host",
     b"x-request-id", b"max-forwards", b"traceparent",
 }  # fmt: skip
-_WATCHED = _REMOVED | {b"cookie", b"via"}
+_FIELDS = fields.Sorter(_REMOVED | {b"cookie", b"via"}, _REMOVED)
 _MOST_HOPS = 10
 
 
@@ -109,7 +110,7 @@ def read(data: bytes, limits: RequestLimits) -> Request | None:
         raise BadMessage(501, f"No method is longer than {_METHOD_LIMIT} octets.")
     if block.count(b"\r\n") > limits.fields:
         raise BadMessage(431, f"More than {limits.fields} header fields.")
-    lines, found = fields.sort(block, _WATCHED, _REMOVED)
+    lines, found = _FIELDS.sort(block)
     version = 1 if minor == b"1" else 0
     host = _host(found, version)
     if target[0] != 47 or b"#" in target or method in _REFUSED:
@@ -125,6 +126,31 @@ def read(data: bytes, limits: RequestLimits) -> Request | None:
     return request
 
 
+class Reader:
+    """Reads the heads of one listener. The same octets mean the same, so a head that was read lately is not read again."""
+
+    def __init__(self, limits: RequestLimits) -> None:
+        self._limits = limits
+        self._known: dict[bytes, Request] = {}
+
+    def read(self, data: bytes) -> Request | None:
+        """As the function `read`."""
+        length = data.find(b"\r\n\r\n") + 4
+        head = data if length == len(data) else data[:length]
+        known = self._known.get(head)
+        if known is not None:
+            return known
+        request = read(data, self._limits)
+        if request is not None and length <= _KNOWN_LENGTH:
+            if len(self._known) >= _KNOWN_HEADS:
+                self._known.clear()
+            self._known[head] = request
+        return request
+
+
+_KNOWN_HEADS, _KNOWN_LENGTH = 256, 2048
+
+
 def parse(head: bytes, limits: RequestLimits) -> Request:
     """A head that is complete, and nothing behind it. Raises BadMessage."""
     request = read(head, limits)
@@ -136,10 +162,12 @@ def parse(head: bytes, limits: RequestLimits) -> Request:
 _REFUSED = frozenset((b"CONNECT", b"TRACE"))
 
 
-def head_for_node(request: Request, forwarded: bytes, request_id: bytes, fallback_host: bytes, trace: bytes) -> bytes:
+def head_for_node(
+    request: Request, forwarded: bytes, request_id: bytes, host: bytes, trace: bytes, body: bytes = b""
+) -> bytes:
     """The head as it goes to a node: our own version, Host, framing, Via and forwarding fields (RFC 9110 section 7.6).
 
-    `forwarded`: X-Forwarded-* lines. `trace`: the traceparent.
+    `forwarded`: X-Forwarded-* lines. `trace`: the traceparent. `body`: what is there of the body, to go along.
     """
     length = request.length
     if length is None:
@@ -149,9 +177,9 @@ def head_for_node(request: Request, forwarded: bytes, request_id: bytes, fallbac
     else:
         framing = b"Connection: Upgrade\r\nUpgrade: websocket\r\n" if request.websocket else b""
     lines = request.lines
-    return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%bVia: 1.%d lbkit\r\n%bX-Request-Id: %b\r\ntraceparent: %b\r\n\r\n" % (
-        request.method, request.target, request.host or fallback_host,
-        b"\r\n".join(lines) + b"\r\n" if lines else b"", framing, request.version, forwarded, request_id, trace,
+    return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%bVia: 1.%d lbkit\r\n%bX-Request-Id: %b\r\ntraceparent: %b\r\n\r\n%b" % (
+        request.method, request.target, host, b"\r\n".join(lines) + b"\r\n" if lines else b"", framing,
+        request.version, forwarded, request_id, trace, body,
     )  # fmt: skip
 
 
@@ -202,7 +230,7 @@ def cookie(request: Request, name: bytes) -> bytes:
 def _count_down(request: Request) -> None:
     """RFC 9110 section 7.6.2: an OPTIONS request that may go no further is answered here."""
     left = request.found[b"max-forwards"].strip(b" \t")
-    if _DIGITS.fullmatch(left) is None:
+    if not left.isdigit() or len(left) > _MOST_DIGITS:
         raise BadMessage(400, "Max-Forwards is one plain decimal number.")
     request.ends_here = int(left) == 0
     request.lines.append(b"Max-Forwards: %d" % (int(left) - 1))
@@ -228,9 +256,14 @@ def _host(found: fields.Found, version: int) -> bytes:
             raise BadMessage(400, "A request has exactly one Host.")
         return b""
     host = host.strip(b" \t")
-    if _HOST.fullmatch(host) is None:
+    if not _is_host(host):
         raise BadMessage(400, "A request has exactly one Host: a host with an optional port.")
     return host
+
+
+@lru_cache(256)
+def _is_host(value: bytes) -> bool:
+    return _HOST.fullmatch(value) is not None
 
 
 def _origin_form(method: bytes, target: bytes, host: bytes) -> tuple[bytes, bytes]:
@@ -260,7 +293,7 @@ def _length(found: fields.Found, version: int) -> int | None:
     if length is None:
         return 0
     length = length.strip(b" \t")
-    if _DIGITS.fullmatch(length) is None:
+    if not length.isdigit() or len(length) > _MOST_DIGITS:
         raise BadMessage(400, "Content-Length is one plain decimal number.")
     return int(length)
 

@@ -116,6 +116,13 @@ def _redirect(at: str, redirect: Redirect, listener: Listener) -> Iterator[Probl
     if same and not redirect.host and not redirect.path:
         reason = "This leads back to where it came from."
         yield Problem(at, reason, "Change scheme, host, port or path.", shown(redirect.scheme or redirect.port))
+    if redirect.path and "#{" in redirect.path:
+        yield Problem(
+            f"{at}.path",
+            "AWS would put a part of the request in place of #{...}.",
+            "Leave it out.",
+            shown(redirect.path),
+        )
     if redirect.path and len(redirect.path) > LONGEST_PATTERN:
         reason = f"AWS takes at most {LONGEST_PATTERN} characters."
         yield Problem(f"{at}.path", reason, "Choose a shorter one.", shown(redirect.path))

@@ -108,6 +108,9 @@ def warnings(spec: Spec, home: Placement) -> Iterator[str]:
     for name, pool in spec.pools.items():
         if pool.fleet and len(home.machine_subnets(name)) == 1 and not home.standing(name).capacity_block:
             yield f"pools.{name}.fleet: one subnet is one zone; when that fails, all machines do."
+        block = home.standing(name).capacity_block
+        if pool.fleet and block and pool.fleet.rollout == 100:
+            yield f"pools.{name}.fleet.rollout: a full capacity block has no room for new machines first; choose less than 100."
     listed = sum(len(pool.nodes) for pool in spec.pools.values())
     if listed > MOST_RULES and not home.node_security_group_ids:
         yield (f"{listed} nodes by address are as many rules or more in one security group; AWS allows {MOST_RULES} until you "

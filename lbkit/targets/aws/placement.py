@@ -68,6 +68,8 @@ class Placement(Target):
     node_security_group_ids: list[Input[GroupId]] = Field(default_factory=list)
     """Security groups of the nodes that are listed in the spec. The balancer then reaches these groups, in place of each
     node's address, and pools with `firewall` get their rules in them."""
+    outside_vpc: list[Cidr] = Field(default_factory=list)
+    """Ranges of nodes that lie outside the VPC, such as in a peered one or behind a VPN: AWS wants to be told."""
     internal: bool = False
     """Reachable from inside the VPC only. A change makes a new balancer with a new DNS name."""
     ip: Literal["ipv4", "dualstack"] = "ipv4"

@@ -99,13 +99,16 @@ def test_late_nodes_and_addresses_of_an_nlb_are_accepted(preview: bool):  # LB-4
     def program() -> None:
         data = copy.deepcopy(TCP)
         data["pools"]["p"]["nodes"] = {"a": {"address": late("10.0.0.1")}, "b": {"address": late("10.0.0.2")}}
-        given = nlb(subnet_ids=[late(FIRST)], allocation_ids=[late("eipalloc-0a1b2c3d")])
+        given = nlb(subnet_ids=[late(FIRST)], allocation_ids=[late("eipalloc-0a1b2c3d")], outside_vpc=["10.0.0.2/32"])
         LoadBalancer("lb", Spec.load(data), given)
         by_id = {"pools": {"p": {**TCP["pools"]["p"], "nodes": {"a": {"instance": late("i-0a1b2c3d")}}}}}
         home = nlb(node_security_group_ids=[late(GROUP)])
         LoadBalancer("other", Spec.load({**TCP, **by_id}), home)
 
     found = registered(program, preview=preview)
+    nodes = found.of("aws:lb/targetGroupAttachment:TargetGroupAttachment")
+    assert nodes["lb--node--p--b"]["inputs"]["availabilityZone"] == "all"
+    assert "availabilityZone" not in nodes["lb--node--p--a"]["inputs"]
     out = found.of("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")
     assert out["lb--out--p--a--8000"]["inputs"]["cidrIpv4"] == "10.0.0.1/32"
     assert out["other--reach--0--8000"]["inputs"]["referencedSecurityGroupId"] == GROUP

@@ -16,6 +16,7 @@ COMMON: dict[str, tuple[dict[str, Any], Any]] = {
     "subnet_ids": ({}, ["subnet-0a1b2c3d", "subnet-0f1e2d3c"]),
     "node_subnet_ids": ({}, [FIRST]),
     "node_security_group_ids": ({"nodes": True}, [GROUP]),
+    "outside_vpc": ({"nodes": True}, ["10.0.0.0/24"]),
     "internal": ({}, True),
     "ip": ({}, "dualstack"),
     "cross_zone": ({}, False),

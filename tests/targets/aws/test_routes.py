@@ -95,6 +95,8 @@ def test_a_listener_that_redirects_has_no_pool():
         ({"path": "/v1", "pools": dict.fromkeys("pqrstu", 1)}, "pools", "at most 5"),
         ({"path": "/v1", "redirect": {"scheme": "https"}}, "redirect.status", "301"),
         ({"path": "/v1", "redirect": {"scheme": "http", "status": 301}}, "redirect", "came from"),
+        ({"path": "/v1", "redirect": {"path": "/#{host}", "status": 301}}, "redirect.path", "in place of"),
+        ({"path": "/v1", "redirect": {"path": "/" + "a" * 128, "status": 301}}, "redirect.path", "128"),
         ({"path": "/v1", "answer": {"status": 302}}, "answer.status", "redirect"),
         ({"path": "/v1", "answer": {"status": 200, "content_type": "image/png"}}, "answer.content_type", "five"),
     ],

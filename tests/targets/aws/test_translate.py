@@ -119,6 +119,13 @@ def test_the_placement_becomes_its_argument(field: str, value: Any, path: str, b
     assert at(planned(FLEET, alb(**{field: value})), path) == (value if becomes is None else becomes)
 
 
+def test_nodes_outside_the_vpc_belong_to_all_zones():
+    plan = planned({"pools.p.nodes.b.address": "192.168.7.2"}, alb(outside_vpc=["192.168.0.0/16"]))
+    assert at(plan, "node--p--b:availability_zone") == "all"
+    assert at(plan, "node--p--a:availability_zone") is None
+    assert "availability_zone" not in planned({})["node--p--a"].args
+
+
 def test_user_data_travels_as_base64():
     found = planned({**FLEET, "pools.p.fleet.user_data": "#!/bin/sh\necho é"})
     assert base64.b64decode(at(found, f"{MACHINES}:user_data")).decode() == "#!/bin/sh\necho é"
@@ -179,6 +186,19 @@ def test_every_deviation_from_an_unset_default_is_said():
         ({**FLEET, "pools.p.fleet.rollout": 50}, {}, "serves nothing"),
         (FLEET, {"node_subnet_ids": IDS["subnet_ids"][:1]}, "one subnet is one zone"),
         ({}, {"cross_zone": False}, "few nodes"),
+        (
+            FLEET,
+            {
+                "machines": {
+                    "p": {
+                        "capacity_reservation": "cr-0a1b2c3d",
+                        "capacity_block": True,
+                        "subnet_ids": IDS["subnet_ids"][:1],
+                    }
+                }
+            },
+            "no room for new machines",
+        ),
         ({"pools.p.nodes": {f"n{i}": {"address": f"10.0.1.{i}"} for i in range(61)}}, {}, "61 nodes by address"),
         ({f"listeners.l{i}": {"port": 1000 + i, "pool": "p"} for i in range(50)}, {}, "51 listeners"),
     ],

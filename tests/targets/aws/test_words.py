@@ -41,8 +41,11 @@ def _below(name: str, value: Any, known: dict[str, Any], inputs: Any) -> list[st
 
 @pytest.mark.parametrize("feature", FEATURES)
 def test_every_argument_is_known_to_the_provider(feature: str):
-    for label, item in planned(*FEATURES[feature]).items():
+    changes, home = FEATURES[feature]
+    plan = planned(changes, home.model_copy(update={"tags": {"team": "ml"}}))
+    for label, item in plan.items():
         assert unknown(item.kind, item.args) == [], label
+    assert [label for label, item in plan.items() if "tags" in item.args]
 
 
 def test_a_misspelled_argument_is_seen():

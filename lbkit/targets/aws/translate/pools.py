@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
+from typing import Any
+
 from lbkit.spec import HealthCheck, Node, Pool, Spec
-from lbkit.targets.aws.placement import Application, Placement
+from lbkit.spec.inputs import is_output
+from lbkit.targets.aws.placement import Application, Network, Placement
 from lbkit.targets.aws.plan import BALANCER, Args, Plan, Planned, Ref, key
 from lbkit.targets.aws.rules import health_protocol, health_timeout
 from lbkit.targets.aws.translate.balancer import elastic
@@ -24,7 +28,7 @@ def pools(spec: Spec, home: Placement) -> Plan:
         for label, node in pool.nodes.items():
             plan[key("node", name, label)] = Planned(
                 "lb.TargetGroupAttachment",
-                {"target_group_arn": Ref(name, "arn"), **_attachment(node, pool)},
+                {"target_group_arn": Ref(name, "arn"), **_attachment(node, pool, home)},
                 after=ways_to(name, pool, home, label),
             )
     return plan
@@ -59,7 +63,7 @@ def _requests(name: str, pool: Pool, home: Placement) -> Args:
 def _connections(pool: Pool, home: Placement) -> Args:
     return {
         "connection_termination": True,  # the drain's time is a limit
-        "preserve_client_ip": _text(getattr(home, "preserve_client_ip", False)),
+        "preserve_client_ip": _text(isinstance(home, Network) and home.preserve_client_ip),
         "proxy_protocol_v2": pool.proxy_protocol == "v2",
         "stickiness": {"type": "source_ip", "enabled": pool.algorithm == "source_hash"},
     }
@@ -89,8 +93,20 @@ def _health_check(pool: Pool, check: HealthCheck, grpc: str | None) -> Args:
     }
 
 
-def _attachment(node: Node, pool: Pool) -> Args:
-    return {"target_id": node.address if node.instance is None else node.instance, "port": node.port or pool.port}
+def _attachment(node: Node, pool: Pool, home: Placement) -> Args:
+    target = node.address if node.instance is None else node.instance
+    args = {"target_id": target, "port": node.port or pool.port}
+    return (
+        {**args, "availability_zone": _zone(node.address, home)} if home.outside_vpc and node.instance is None else args
+    )
+
+
+def _zone(address: Any, home: Placement) -> Any:
+    """`all` for an address outside the VPC; else AWS finds the zone. A late address is judged when it arrives."""
+    if is_output(address):
+        return address.apply(lambda known: _zone(known, home))
+    where = ipaddress.ip_address(str(address))
+    return "all" if any(where in ipaddress.ip_network(cidr) for cidr in home.outside_vpc) else None
 
 
 def _text(value: bool) -> str:

@@ -32,7 +32,8 @@ test: .venv/dev.txt  ## prove everything: lint, types, contracts, tests, the rea
 unit: .venv/dev.txt  ## the tests that need no engine
 	$(BIN)/pytest --ignore tests/e2e
 
-bench: .venv/base.txt  ## the dataplane beside HAProxy: CPU per request as a ratio
+bench: .venv/base.txt  ## the time of a large plan, and the dataplane beside HAProxy: CPU per request as a ratio
+	@$(BIN)/python -m bench.plans
 	@$(BIN)/python bench/run.py
 
 lint: .venv/dev.txt  ## style, types and the contracts between the rooms

@@ -26,10 +26,23 @@ ALLOW = b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
 class Answer:
     """An understood answer head. `body` tells where the answer ends."""
 
-    __slots__ = ("body", "found", "head_length", "keep_alive", "length", "lines", "reason", "status", "version")
+    __slots__ = (
+        "body",
+        "found",
+        "head_length",
+        "keep_alive",
+        "length",
+        "lines",
+        "plain",
+        "reason",
+        "status",
+        "version",
+    )
 
-    def __init__(self, status: int, reason: bytes, version: int, lines: list[bytes], found: fields.Found) -> None:
-        self.status, self.reason, self.version = status, reason, version
+    def __init__(
+        self, status: int, reason: bytes | None, version: int, lines: list[bytes], found: fields.Found
+    ) -> None:
+        self.status, self.reason, self.version = status, reason or b"", version
         self.lines, self.found = lines, found
         """Field lines to pass on, and watched values by lower-case name."""
         self.body: Body = NOTHING
@@ -37,6 +50,11 @@ class Answer:
         """Content-Length as the node gave it, also where no body follows."""
         self.head_length = 0
         """Octets of the head, to where the body begins."""
+        self.plain = (
+            len(found) == 2 and b"date" in found and b"content-length" in found and version == 1 and status >= 200
+            and status != 204 and reason is not None and b"," not in found[b"content-length"]
+        )  # fmt: skip
+        """Whether its head may go to a client of HTTP/1.1 as it came: no field was removed, none is missing or doubled."""
         self.keep_alive = version == 1
         """Whether the node keeps the connection after this answer."""
         if b"connection" in found:
@@ -48,7 +66,7 @@ class Answer:
         other = Answer.__new__(Answer)
         other.status, other.reason, other.version = self.status, self.reason, self.version
         other.lines, other.found, other.length = self.lines, self.found, self.length
-        other.head_length, other.keep_alive = self.head_length, self.keep_alive
+        other.head_length, other.keep_alive, other.plain = self.head_length, self.keep_alive, self.plain
         body = self.body
         other.body = body if body is NOTHING else body.again()
         return other
@@ -56,12 +74,6 @@ class Answer:
     @property
     def interim(self) -> bool:
         return self.status < 200
-
-    @property
-    def plain(self) -> bool:
-        """Whether its head may go to a client of HTTP/1.1 as it came: no field was removed, none is missing."""
-        found = self.found
-        return len(found) == 2 and b"date" in found and b"content-length" in found and self.status >= 200
 
 
 def find_head(data: bytes) -> int:
@@ -85,7 +97,9 @@ def read(data: bytes, method: bytes, websocket: bool = False) -> Answer | None:
     minor, code, reason, block = match.groups()
     status = int(code)
     lines, found = _FIELDS.sort(block)
-    answer = Answer(status, reason or b"", 1 if minor == b"1" else 0, lines, found)
+    if match.end() > HEAD_LIMIT:
+        raise BadMessage(502, "The node's answer has too long a head.")
+    answer = Answer(status, reason, 1 if minor == b"1" else 0, lines, found)
     answer.head_length = match.end()
     if status == 101:
         _check_switch(found, websocket)

@@ -33,7 +33,7 @@ def read(data: bytes) -> tuple[int, Address | None] | None:
 
 def write(version: str, client: Address, local: Address) -> bytes:
     """The header that tells a node who the client is."""
-    source, target = ipaddress.ip_address(client[0]), ipaddress.ip_address(local[0])
+    source, target = (ipaddress.ip_address(address.partition("%")[0]) for address, _ in (client, local))
     if source.version != target.version:
         source, target = _mapped(source), _mapped(target)
     four = source.version == 4

@@ -164,6 +164,8 @@ def head_for_client(
         framing = b"Content-Length: %d\r\n" % answer.length
     if b"date" not in answer.found:
         framing += b"Date: %b\r\n" % date
+    if status == 426 and fields.tokens(answer.found.get(b"upgrade", b"")) == [b"websocket"]:
+        framing += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"  # RFC 9110 section 15.5.22: it says to what
     if status == 101:
         framing += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
     elif status >= 200 and (close or old_client):

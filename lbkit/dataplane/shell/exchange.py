@@ -219,7 +219,7 @@ class Exchange(Work):
     def _refuse(
         self, status: int, reason: str, detail: str, retry_after: int | None = None, close: bool = False
     ) -> None:
-        close = close or not self.upload.done or not self.request.keep_alive
+        close = close or not self.upload.done or not self.request.keep_alive or self.request.version == 0
         self.status, self.cause = status, reason
         self.dispatcher.metrics.refusals[reason] += 1
         self.end()

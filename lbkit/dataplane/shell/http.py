@@ -286,13 +286,15 @@ class HttpSession:
 
     def _answer_here(self, target: object, request: Request, rest: bytes) -> None:
         """A redirect, a fixed answer, or none at all: no node is asked."""
-        close = self.closing or not request.keep_alive or request.has_body
+        # an HTTP/1.0 client would have to be told that its connection stays
+        close = self.closing or not request.keep_alive or request.has_body or request.version == 0
         head = request.method == b"HEAD"
         if request.ends_here:
             status, data = 204, answers.fixed(204, b"", b"", date=self.date(), close=close, extra=answers.ALLOW)
         elif isinstance(target, Route):
+            here = request.host or self._own_address()
             status, data = answers.for_route(
-                target, request, self.scheme, self.listening.spec.port, self.date(), close, head
+                target, request, here, self.scheme, self.listening.spec.port, self.date(), close, head
             )
         else:
             status, data = 404, answers.own(
@@ -306,6 +308,11 @@ class HttpSession:
             self._close()
         else:
             self.alarm.clear()
+
+    def _own_address(self) -> bytes:
+        """What an HTTP/1.0 client without a Host reached."""
+        address: str = self.stream.sock.getsockname()[0].partition("%")[0]
+        return b"[%b]" % address.encode() if ":" in address else address.encode()
 
     def _late(self) -> None:
         if self._exchange is not None:

@@ -213,24 +213,24 @@ def fixed(
 
 
 def for_route(
-    route: Route, request: Request, scheme: bytes, port: int, date: bytes, close: bool, head: bool
+    route: Route, request: Request, here: bytes, scheme: bytes, port: int, date: bytes, close: bool, head: bool
 ) -> tuple[int, bytes]:
-    """Status and answer of a route that redirects or answers by itself. `port`: the one the client reached."""
+    """Status and answer of a route that redirects or answers by itself. `here`, `port`: what the client reached."""
     if route.answer is not None:
         fixed_answer = route.answer
         kind, body = fixed_answer.content_type.encode(), fixed_answer.body.encode()
         return fixed_answer.status, fixed(fixed_answer.status, kind, body, date=date, close=close, head=head)
     assert route.redirect is not None
-    location = b"Location: %b\r\n" % redirected(route.redirect, request, scheme, port)
+    location = b"Location: %b\r\n" % redirected(route.redirect, request.target, here, scheme, port)
     status = route.redirect.status
     return status, fixed(status, b"", b"", date=date, close=close, extra=location, head=head)
 
 
-def redirected(redirect: Redirect, request: Request, scheme: bytes, port: int) -> bytes:
+def redirected(redirect: Redirect, target: bytes, here: bytes, scheme: bytes, port: int) -> bytes:
     """Where a redirect leads; what it leaves unset stays as it was asked. A new scheme brings its own port."""
-    name, _, asked = request.host.rpartition(b":") if request.host[-1:] != b"]" else (b"", b"", b"")
+    name, _, asked = here.rpartition(b":") if here[-1:] != b"]" else (b"", b"", b"")
     if not name or not asked.isdigit():
-        name, asked = request.host, b""
+        name, asked = here, b""
     new = redirect.scheme.encode() if redirect.scheme else scheme
     if redirect.port is not None:
         at = redirect.port
@@ -239,9 +239,10 @@ def redirected(redirect: Redirect, request: Request, scheme: bytes, port: int) -
     else:
         at = int(asked) if asked else port
     host = redirect.host.encode() if redirect.host else name
-    target = request.target
     if redirect.path is not None:
         target = redirect.path.encode()
+    elif target == b"*":
+        target = b""
     default = 443 if new == b"https" else 80
     return b"%b://%b%b%b" % (new, host, b"" if at == default else b":%d" % at, target)
 

@@ -8,7 +8,7 @@ from typing import Any
 import h11
 import pytest
 
-from lbkit.spec import Route
+from lbkit.spec import Redirect, Route
 from tests.dataplane.wire.glass import OK, Glass, pieces
 
 HOST = b"Host: t\r\n"
@@ -308,3 +308,32 @@ def test_a_client_that_asks_and_does_not_read_is_not_answered_without_end():
 def test_an_error_of_ours_says_which_layer_made_it():  # SA-22
     problem = json.loads(Glass().send(b"x\n").answer.partition(b"\r\n\r\n")[2])
     assert (problem["source"], problem["status"]) == ("lbkit", 400)
+
+
+# -- our own answers -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("request_head", "location"),
+    [
+        (b"GET /x?q HTTP/1.1\r\nHost: t:80\r\n\r\n", b"https://t/x?q"),
+        (b"OPTIONS * HTTP/1.1\r\nHost: t\r\n\r\n", b"https://t"),
+        (b"GET /x HTTP/1.0\r\n\r\n", b"https://192.0.2.9/x"),
+    ],
+)
+def test_a_redirect_leads_to_an_address(request_head: bytes, location: bytes):
+    house = Glass()
+    house.listening.default = Route.model_construct(redirect=Redirect(scheme="https"))
+    assert b"\r\nLocation: " + location + b"\r\n" in house.send(request_head).answer
+
+
+@pytest.mark.parametrize("mode", ["here", "refused"])
+def test_after_our_own_answer_an_old_clients_connection_ends(mode: str):
+    house = Glass()
+    if mode == "here":
+        house.listening.default = Route.load({"path": "/", "answer": {"body": "x"}})
+    else:
+        house.dispatcher.set_admin("a", "maintenance")
+    house.send(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" * 2)
+    assert house.answer.count(b"HTTP/1.1 ") == house.answer.count(b"Connection: close\r\n") == 1
+    assert house.refused

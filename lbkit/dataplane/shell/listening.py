@@ -8,6 +8,7 @@ import logging
 import socket
 from bisect import bisect_left
 from collections.abc import Callable
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from lbkit.dataplane.core.routes import Routes
@@ -32,6 +33,7 @@ Session = HttpSession | TcpSession
 log = logging.getLogger("lbkit.listener")
 _BATCH = 64
 _RETRY = 0.2
+_TELL_EVERY = 60.0
 
 
 class Listening:
@@ -45,7 +47,7 @@ class Listening:
         self.metrics = ListenerMetrics()
         self.sessions: set[Session] = set()
         self._waiting: set[Preamble] = set()
-        self._accepting = False
+        self._accepting, self._tell_at = False, 0.0
         self.held = False
         """Whether clients wait in the kernel's queue because nobody knows yet whether there is a node for them."""
         self.default: Dispatcher | Route | None = None
@@ -181,13 +183,15 @@ class Listening:
         """Whether one more client may come; else accepting stops until one leaves."""
         if len(self.sessions) + len(self._waiting) < self.spec.limits.connections:
             return True
-        self._stop()
+        if self._accepting:
+            self._tell(f"{self.connections} connections are open, its limit: further clients wait")
+            self._stop()
         return False
 
     def out_of_descriptors(self, error: OSError) -> None:
         if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
             raise error
-        log.error("listener %s: can't accept for now: %s", self.name, error.strerror)
+        self._tell(f"can't accept for now: {error.strerror}")
         self._stop()
         self._loop.call_later(_RETRY, self._accept_or_wait)
 
@@ -236,6 +240,13 @@ class Listening:
         self.metrics.denied += 1
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
         self._loop.call_soon(sock.close)
+
+    def _tell(self, trouble: str) -> None:
+        """At most once a minute, for it may come back with every client."""
+        now = monotonic()
+        if now >= self._tell_at:
+            self._tell_at = now + _TELL_EVERY
+            log.warning("listener %s: %s", self.name, trouble)
 
     def _accept_or_wait(self) -> None:
         if not self.held and self.room() and not self._accepting and self._acceptors:

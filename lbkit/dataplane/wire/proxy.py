@@ -44,6 +44,11 @@ def write(version: str, client: Address, local: Address) -> bytes:
     return _SIGNATURE + bytes((0x21, _IPV4 if four else _IPV6)) + len(block).to_bytes(2, "big") + block
 
 
+def own(version: str) -> bytes:
+    """The header of a connection that carries no client, such as a health probe's."""
+    return b"PROXY UNKNOWN\r\n" if version == "v1" else _SIGNATURE + bytes((0x20, 0, 0, 0))
+
+
 def _read_v1(data: bytes) -> tuple[int, Address | None] | None:
     end = data.find(b"\r\n", 0, _V1_LONGEST)
     line = data[: end + 2] if end >= 0 else data

@@ -12,7 +12,7 @@ from typing import Any
 from lbkit.errors import OperationError, SpecError, Unsupported
 from lbkit.release import VERSION
 
-TARGETS = ("aws", "bigip", "native")
+TARGETS = ("aws", "aws-nlb", "bigip", "native")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -37,6 +37,8 @@ def uses(listener: Listener) -> Iterator[tuple[str, str]]:
     for name, route in listener.routes.items():
         if route.pool:
             yield f"routes.{name}.pool", route.pool
+        for pool in route.pools:
+            yield f"routes.{name}.pools.{pool}", pool
 
 
 def _ports(spec: Spec) -> Iterator[Problem]:

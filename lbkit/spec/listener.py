@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -23,11 +23,14 @@ from lbkit.spec.values import (
     Number,
     Path,
     Port,
+    QueryText,
     Reference,
     RoutePath,
     Seconds,
     Status,
 )
+
+Share = Annotated[Number, Field(ge=0, le=256)]
 
 
 class Certificate(Model):
@@ -88,7 +91,8 @@ class Answer(Model):
 class Route(Model):
     """A condition, all parts of which must hold, and where such requests go.
 
-    The most specific route wins: more of host, exact path, longer prefix, methods, headers; then `priority`, then the name.
+    The most specific route wins: more of host, exact path, longer prefix, methods, headers and query; then `priority`,
+    then the name.
     """
 
     host: HostPattern | None = None
@@ -100,16 +104,20 @@ class Route(Model):
     methods: list[Method] = Field(default_factory=list)
     headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
     """Headers with exactly these values."""
+    query: dict[QueryText, QueryText] = Field(default_factory=dict)
+    """Query parameters with exactly these values."""
     priority: Number | None = Field(default=None, ge=1, le=50_000)
-    """Higher first among equally specific routes; on AWS the rule's number. Unset: after those that have one."""
+    """Higher first among equally specific routes. Unset: after those that have one. On AWS 50001 less this is the rule's number."""
     pool: Name | None = None
+    pools: dict[Name, Share] = Field(default_factory=dict)
+    """Instead of `pool`: pools with their shares of the requests, 0 to 256, to move traffic step by step."""
     redirect: Redirect | None = None
     answer: Answer | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         problems = []
-        if not (self.host or self.path or self.exact or self.methods or self.headers):
+        if not (self.host or self.path or self.exact or self.methods or self.headers or self.query):
             problems.append(
                 Problem("", "A route without a condition fits everything.", "Use the listener's own `pool`.")
             )
@@ -117,11 +125,23 @@ class Route(Model):
             problems.append(
                 Problem("exact", "A route has either a prefix or an exact path.", "Leave one out.", shown(self.exact))
             )
-        if sum(target is not None for target in (self.pool, self.redirect, self.answer)) != 1:
-            problems.append(Problem("", "A route leads to one place.", "Give one of `pool`, `redirect` and `answer`."))
+        if sum(bool(target) for target in (self.pool, self.pools, self.redirect, self.answer)) != 1:
+            remedy = "Give one of `pool`, `pools`, `redirect` and `answer`."
+            problems.append(Problem("", "A route leads to one place.", remedy))
+        if self.pools and not any(self.pools.values()):
+            problems.append(Problem("pools", "No pool has a share.", "Give one a weight above 0.", shown(self.pools)))
         if problems:
             raise wrong(*problems)
         return self
+
+
+def precedence(name: str, route: Route) -> tuple[int, int, int, int, int, int, str]:
+    """The order in which a listener's routes are tried: the lowest first."""
+    host = 0 if route.host is None else 1 if route.host.startswith("*.") else 2
+    return (
+        -host, -len(route.host or ""), -(100_000 if route.exact else len(route.path or "")),
+        -bool(route.methods), -len(route.headers) - len(route.query), -(route.priority or 0), name,
+    )  # fmt: skip
 
 
 class ClientTimeouts(Model):
@@ -221,7 +241,7 @@ def _targets(listener: Listener) -> list[Problem]:
                 f"routes.{name}.{part}", "Inside passed-on TLS only the host name can be seen.", "Use protocol https."
             )
             for part in seen
-            if listener.protocol == "tls" and part not in ("host", "pool", "priority")
+            if listener.protocol == "tls" and part not in ("host", "pool", "pools", "priority")
         ]
     return [*problems, *_without_requests(listener)]
 

@@ -143,4 +143,9 @@ HeaderValue = Annotated[
     str,
     AfterValidator(_matching(r"[!-~]([ -~]*[!-~])?", "A header value is printable ASCII without blanks at its ends.")),
 ]
+QueryText = Annotated[
+    str,
+    Field(min_length=1, max_length=128),
+    AfterValidator(_matching(r"[ -~]+", "Query names and values are printable ASCII, as they are before encoding.")),
+]
 CookieName = Annotated[str, AfterValidator(_matching(TOKEN, "A cookie name is one word."))]

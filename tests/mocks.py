@@ -71,6 +71,8 @@ class Recorder(pulumi_mocks.MockMonitor):
             "depends_on": sorted({urn.rpartition("::")[2] for urn in request.dependencies}),
             **({"ignore_changes": list(request.ignoreChanges)} if request.ignoreChanges else {}),
             **({"delete_before_replace": True} if request.deleteBeforeReplace else {}),
+            **({"replace_on_changes": list(request.replaceOnChanges)} if request.replaceOnChanges else {}),
+            **_trigger(request),
         }
         return super().RegisterResource(request)
 
@@ -79,6 +81,12 @@ class Recorder(pulumi_mocks.MockMonitor):
             rpc.deserialize_properties(request.outputs, keep_unknowns=True)
         )
         return super().RegisterResourceOutputs(request)
+
+
+def _trigger(request: Any) -> dict[str, Any]:
+    if not request.HasField("replacement_trigger"):
+        return {}
+    return {"replacement_trigger": request.replacement_trigger.string_value or "<unknown>"}
 
 
 def registered(

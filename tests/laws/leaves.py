@@ -26,6 +26,7 @@ STANDBY = {f"{NODES}.b.standby": True, "pools.p.limits": {"soft": 4}}
 TLS = {"listeners.l.protocol": "https", "listeners.l.tls": {"default": {"certificate": "/a.pem"}}}
 NAMED = {**TLS, "listeners.l.tls": {"default": {"certificate": "/a.pem"}, "names": {"x": {"certificate": "/b.pem"}}}}
 ROUTE = {"listeners.l.routes": {"r": {"host": "a.example", "pool": "p"}}}
+ROUTES = {"listeners.l.routes": {"q": {"host": "b.example", "pool": "p"}, "r": {"host": "a.example", "pool": "p"}}}
 REDIRECT = {"listeners.l.pool": None, "listeners.l.redirect": {"scheme": "https", "status": 301}}
 OTHER = {"pools.q": {"port": 9000, "health_check": {"path": "/up"}, "nodes": {"z": {"address": "10.0.1.1"}}}}
 ROUTED_AWAY = {"listeners.l.routes": {"r": {"host": "a.example", "redirect": {"scheme": "https", "status": 301}}}}
@@ -101,7 +102,7 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
     "pools.*.drain": ({}, 30),
     "pools.*.tls.verify": ({**HTTPS, "pools.p.tls": {}}, False),
     "pools.*.tls.ca": ({**HTTPS, "pools.p.tls": {}}, "/ca.pem"),
-    "pools.*.tls.server_name": ({**HTTPS, "pools.p.tls": {}}, "n.example"),
+    "pools.*.tls.server_name": ({**HTTPS, "pools.p.tls": {"ca": "/ca.pem"}}, "n.example"),
     "pools.*.proxy_protocol": ({}, "v1"),
     "pools.*.firewall": ({}, True),
     "pools.*.preset": ({"pools.p.health_check": {"path": "/up"}}, "salad"),
@@ -121,7 +122,7 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
         {**OTHER, "listeners.l.routes": {"r": {"host": "a.example", "pools": {"p": 1, "q": 1}}}},
         {"p": 9, "q": 1},
     ),
-    "listeners.*.routes.*.priority": (ROUTE, 9),
+    "listeners.*.routes.*.priority": (ROUTES, 9),
     "listeners.*.routes.*.pool": ({**OTHER, **ROUTE, "listeners.m": {"port": 90, "pool": "q"}}, "q"),
     "listeners.*.routes.*.redirect.scheme": ({**ROUTED_AWAY}, "http"),
     "listeners.*.routes.*.redirect.host": ({**ROUTED_AWAY}, "b.example"),

@@ -17,10 +17,11 @@ from lbkit.spec.said import matches
 from lbkit.targets.aws import Alb, Nlb
 from lbkit.targets.aws.translate import plan as aws_plan
 from lbkit.targets.base import Target, problems
-from lbkit.targets.bigip import Ltm
+from lbkit.targets.bigip import Ltm, certificates
 from lbkit.targets.bigip.translate import plan as bigip_plan
 from lbkit.targets.table import HOMES, gaps_of
 from tests.laws.leaves import BASE, CHANGES, TCP, leaves, pair
+from tests.targets.bigip.files import file_of
 
 PLACE: dict[str, Any] = {
     "vpc_id": "vpc-0a1b2c3d4e5f60718",
@@ -28,11 +29,11 @@ PLACE: dict[str, Any] = {
     "node_security_group_ids": ["sg-0a1b2c3d4e5f60718"],
 }
 ALB, NLB = Alb(**PLACE), Nlb(**PLACE)
-LTM = Ltm(address="10.1.0.10")
+LTM = Ltm(address="10.1.0.10", tmms=4)
 PLANS: list[tuple[Target, Any]] = [
     (ALB, lambda spec: aws_plan(spec, ALB)),
     (NLB, lambda spec: aws_plan(spec, NLB)),
-    (LTM, lambda spec: bigip_plan("lb", spec, LTM)),
+    (LTM, lambda spec: bigip_plan("lb", spec, LTM, file_of)),
 ]
 
 
@@ -71,7 +72,10 @@ def refused_for(path: str, spec: Spec, target: Target) -> bool:
 
 @pytest.mark.parametrize("pattern", sorted(CHANGES))
 @pytest.mark.parametrize(("target", "plan"), PLANS, ids=lambda value: getattr(value, "title", ""))
-def test_a_change_shows_in_the_plan_or_is_refused(pattern: str, target: Target, plan: Any):  # LB-3
+def test_a_change_shows_in_the_plan_or_is_refused(
+    pattern: str, target: Target, plan: Any, monkeypatch: pytest.MonkeyPatch
+):  # LB-3
+    monkeypatch.setattr(certificates, "read", file_of)
     before, after, path = for_home(pattern, target)
     assert before != after
     if refused_for(path, after, target) or refused_for(path, before, target):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from email.utils import formatdate
 from itertools import count
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from lbkit.dataplane.shell.listening import Listening
 
 _LINGER = 2.0
+_STUCK = 30.0
 _LAST_CALL = 0.5
 _RUN = os.urandom(8).hex().encode()
 _TRACE = b"00-" + _RUN + b"%b-%b-01"
@@ -35,7 +37,7 @@ class HttpSession:
     """One connection of a client. The listening gives it its stream, then calls `begin`."""
 
     __slots__ = (
-        "_advancing", "_buffer", "_exchange", "_forwarded", "_host", "_keep_alive", "_lingering", "_number", "_trusted",
+        "_advancing", "_buffer", "_exchange", "_forwarded", "_host", "_keep_alive", "_left", "_lingering", "_number", "_trusted",
         "alarm", "closing", "listening", "peer", "peer_port", "request_id", "scheme", "stream",
     )  # fmt: skip
 
@@ -53,6 +55,7 @@ class HttpSession:
         self._buffer = b""
         self._exchange: Exchange | None = None
         self._advancing = self._lingering = False
+        self._left = inf
         self.alarm = Alarm(loop, self._late)
 
     # -- from the stream ---------------------------------------------------------------------------------------------
@@ -229,6 +232,11 @@ class HttpSession:
         """Take requests out of the buffer, in which there is something, for as long as each is answered at once."""
         if self._advancing:
             return
+        if self.stream.full:  # it has answers to take first; `resume_writing` comes back here
+            self.stream.pause_reading()
+            if not self.alarm.armed:
+                self.alarm.set(self.listening.spec.timeouts.header)
+            return
         self._advancing = True
         try:
             while self._next() and self._exchange is None and self._buffer and not self._lingering:
@@ -309,6 +317,15 @@ class HttpSession:
         else:
             self.alarm.clear()
 
+    def _take_the_rest(self) -> None:
+        """A client that takes nothing more of its last answer is not waited for."""
+        left = len(self.stream.unsent)
+        if left >= self._left:
+            self.stream.reset()
+        else:
+            self._left = left
+            self.alarm.set(_STUCK)
+
     def _own_address(self) -> bytes:
         """What an HTTP/1.0 client without a Host reached."""
         address: str = self.stream.sock.getsockname()[0].partition("%")[0]
@@ -317,6 +334,8 @@ class HttpSession:
     def _late(self) -> None:
         if self._exchange is not None:
             self._exchange.late()
+        elif self._lingering and self.stream.unsent:
+            self._take_the_rest()
         elif self._lingering or not self._buffer:
             self.stream.close()
         else:

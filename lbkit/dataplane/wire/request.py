@@ -31,11 +31,11 @@ _AROUND_TARGET = _METHOD_LIMIT + len(b"  HTTP/1.1")
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))  # RFC 9110 section 9.2.2; TRACE is refused
 _REMOVED = fields.HOP_BY_HOP | {
     b"host", b"content-length", b"expect", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host",
-    b"x-request-id", b"max-forwards", b"traceparent", b"tracestate", b"forwarded", b"x-real-ip", *(
-        b"x-forwarded-" + what for what in (b"by", b"port", b"prefix", b"scheme", b"server", b"ssl")
-    ),
+    b"x-request-id", b"max-forwards", b"traceparent", b"tracestate", b"forwarded", b"x-real-ip",
 }  # fmt: skip
-_FIELDS = fields.Sorter(_REMOVED | {b"cookie", b"via"}, _REMOVED, framing=(b"content-length", b"transfer-encoding"))
+_FIELDS = fields.Sorter(
+    _REMOVED | {b"cookie", b"via"}, _REMOVED, framing=(b"content-length", b"transfer-encoding"), family=b"x-forwarded-"
+)
 _OURS = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
 _MOST_HOPS = 10
 

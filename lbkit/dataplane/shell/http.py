@@ -234,8 +234,8 @@ class HttpSession:
             return
         if self.stream.full:  # it has answers to take first; `resume_writing` comes back here
             self.stream.pause_reading()
-            if not self.alarm.armed:
-                self.alarm.set(self.listening.spec.timeouts.header)
+            self._left = inf
+            self.alarm.set(_STUCK)
             return
         self._advancing = True
         try:
@@ -317,8 +317,8 @@ class HttpSession:
         else:
             self.alarm.clear()
 
-    def _take_the_rest(self) -> None:
-        """A client that takes nothing more of its last answer is not waited for."""
+    def _wait_for_its_reading(self) -> None:
+        """A client that takes its answers slowly is waited for, not one that takes nothing more."""
         left = len(self.stream.unsent)
         if left >= self._left:
             self.stream.reset()
@@ -334,8 +334,8 @@ class HttpSession:
     def _late(self) -> None:
         if self._exchange is not None:
             self._exchange.late()
-        elif self._lingering and self.stream.unsent:
-            self._take_the_rest()
+        elif self.stream.full or (self._lingering and self.stream.unsent):
+            self._wait_for_its_reading()
         elif self._lingering or not self._buffer:
             self.stream.close()
         else:

@@ -367,7 +367,11 @@ def test_answers_that_wait_hold_back_the_next_request():
     assert house.stream.paused
     assert len(house.session._buffer) <= 2 * len(GET)
     assert len(house.stream.unsent) < 300_000
-    assert house.session.alarm.armed
+    for _ in range(3):
+        house.session.alarm._callback()
+        house.stream.out += house.stream.unsent[:1]
+        house.stream.unsent = house.stream.unsent[1:]
+        assert not house.stream.closed, "it is slow, and gets no 408 for requests that are whole"
     house.stream.stuck = False
     house.stream.flush()
     house.settle()

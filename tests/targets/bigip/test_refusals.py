@@ -204,6 +204,7 @@ def test_no_error_shows_a_secret():  # F5-1
 
 WARNED: list[tuple[dict[str, Any], Ltm, str]] = [
     ({"pools.p.health_check": None}, LTM, "a dead node keeps its share"),
+    ({"pools.p.retries": 2}, LTM, "can't be connected to"),
     ({}, LTM, "teemDisable"),
     ({}, LTM, "goes down after 11 s"),
     ({"pools.p.health_check.fall": 1}, LTM, "one lost probe"),

@@ -96,15 +96,17 @@ def lbkit(port: int, nodes: list[Node], **_: object) -> str:
     return json.dumps({"pools": {"p": pool}, "listeners": {"l": listener}})  # fmt: skip
 
 
+RENDER: dict[str, Callable[..., str]] = {"haproxy": haproxy, "nginx": nginx, "lbkit": lbkit}
+
+
 def start(stage: Stage, kind: str, nodes: list[Node], log: bool = True, name: str = "") -> Peer:
     """Start a proxy on the first core, which it has for itself, and wait until it answers."""
     port, metrics = free_ports(2)
-    render = {"haproxy": haproxy, "nginx": nginx, "lbkit": lbkit}[kind]
     name = name or (kind if log else f"{kind}, no log")
     place = stage.place / name.replace(", ", "-").replace(" ", "-")
     place.mkdir(mode=0o700, exist_ok=True)
     config = place / {"haproxy": "haproxy.cfg", "nginx": "nginx.conf", "lbkit": "lbkit.json"}[kind]
-    config.write_text(render(port=port, nodes=nodes, log=log, metrics=metrics, place=place))
+    config.write_text(RENDER[kind](port=port, nodes=nodes, log=log, metrics=metrics, place=place))
     argv = {
         "haproxy": ["haproxy", "-db", "-f", str(config)],
         "nginx": ["nginx", "-c", str(config), "-p", str(place)],

@@ -46,7 +46,7 @@ def readers(peer: Peer, seconds: float = 4.0) -> Held:
     before = most = memory(peer.pid)
     with Crowd(peer.port, READERS, receive_buffer=65_536) as crowd:
         crowd.send(_BIG)
-        heard = _counter(got := {fd: 0 for fd in crowd.socks})
+        heard = _counter(got := dict.fromkeys(crowd.socks, 0))
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             crowd.listen(0.02, heard, most=16_384)

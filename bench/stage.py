@@ -136,11 +136,11 @@ def until(condition: Callable[[], object], what: str, patience: float = _PATIENC
         time.sleep(0.05)
 
 
-def answers(port: int) -> bool:
-    """Whether HTTP on this port of the loopback is answered with 200."""
+def answers(port: int, address: str = "127.0.0.1", target: str = "/") -> bool:
+    """Whether HTTP there is answered with 200."""
     try:
-        with socket.create_connection(("127.0.0.1", port), 2) as sock:
-            sock.sendall(b"GET / HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")
+        with socket.create_connection((address, port), 2) as sock:
+            sock.sendall(f"GET {target} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n".encode())
             return b" 200 " in sock.recv(4096)[:16]
     except OSError:
         return False

@@ -35,7 +35,7 @@ class Stage:
         self._running: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Stage:
-        signal.signal(signal.SIGTERM, _stop)
+        self._before = signal.signal(signal.SIGTERM, _stop)
         raise_descriptors()
         return self
 
@@ -49,6 +49,7 @@ class Stage:
                 process.kill()
                 process.wait()
         shutil.rmtree(self.place, ignore_errors=True)
+        signal.signal(signal.SIGTERM, self._before)
 
     def start(self, argv: Sequence[str], core: int | None = None, log: str = "") -> subprocess.Popen[bytes]:
         """A process that ends with this one. `core`: which of our cores it gets for itself; `log`: where it speaks."""

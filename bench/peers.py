@@ -54,6 +54,7 @@ def haproxy(port: int, nodes: list[Node], log: bool, metrics: int, **_: object) 
         + ("  log stdout format raw local0\n" if log else "")
         + "defaults\n  mode http\n  timeout client 75s\n  timeout server 100s\n  timeout connect 5s\n"
         f"  timeout queue 100s\n  timeout http-keep-alive {IDLE}s\n  option forwardfor\n  http-reuse always\n"
+        "  option http-no-delay\n"  # for streams: without it events wait for more, up to 200 ms
         + ("  log global\n  option httplog\n" if log else "")
         + f"frontend f\n  bind 127.0.0.1:{port} backlog 4096\n  default_backend b\n"
         f"frontend metrics\n  bind 127.0.0.1:{metrics}\n  no log\n  http-request use-service prometheus-exporter\n"

@@ -47,11 +47,17 @@ def _lbkit(
     return start
 
 
-def _haproxy(balance: str, limited: bool = False) -> Callable[..., tuple[int, subprocess.Popen[bytes]]]:
+def _haproxy(
+    balance: str, limited: bool = False, weighted: bool = False
+) -> Callable[..., tuple[int, subprocess.Popen[bytes]]]:
     def start(stage: Stage, fleet: Fleet, engines: list[int]) -> tuple[int, subprocess.Popen[bytes]]:
         (port,) = free_ports(1)
         most = f" maxconn {fleet.seats}" if limited else ""
-        servers = "\n".join(f"  server s{i} 127.0.0.1:{at} check{most}" for i, at in enumerate(engines))
+        weights = fleet.weights if weighted else [1] * len(engines)
+        servers = "\n".join(
+            f"  server s{i} 127.0.0.1:{at} check weight {weight}{most}"
+            for i, (at, weight) in enumerate(zip(engines, weights, strict=True))
+        )
         config = stage.place / f"haproxy-{port}.cfg"
         config.write_text(
             "global\n  nbthread 1\n  maxconn 8000\ndefaults\n  mode http\n  timeout connect 5s\n  option forwardfor\n"
@@ -121,6 +127,7 @@ CONTENDERS = (
     Contender("ha-rr", "haproxy roundrobin", _haproxy("roundrobin")),
     Contender("ha-lc", "haproxy leastconn", _haproxy("leastconn")),
     Contender("ha-limits", "haproxy leastconn, maxconn and queue", _haproxy("leastconn", limited=True)),
+    Contender("ha-weights", "haproxy the same with weights", _haproxy("leastconn", limited=True, weighted=True)),
     Contender("smg-rr", "smg round_robin", _smg("round_robin")),
     Contender("smg-p2", "smg power_of_two", _smg("power_of_two")),
     Contender("smg-load", "smg least_load", _smg("least_load")),

@@ -60,7 +60,7 @@ def rows(load: str, unit: str, runs: dict[str, list[Run]], base: dict[str, str])
     return found
 
 
-HEAD = f"{'load':<22} {'proxy':<16} {'CPU each':>16} {'ratio (min..max)':>20} {'rate/s':>9} {'busy':>5} {'errors':>6}"
+HEAD = f"{'load':<22} {'proxy':<20} {'CPU each':>16} {'ratio (min..max)':>20} {'rate/s':>9} {'busy':>5} {'errors':>6}"
 
 
 def lines(found: Sequence[Row]) -> list[str]:
@@ -74,7 +74,7 @@ def lines(found: Sequence[Row]) -> list[str]:
         spread = f"{row.ratio:.2f} ({row.lowest:.2f}..{row.highest:.2f})"
         rate = f"{row.rate:.2f}" if row.rate < 100 else f"{row.rate:.0f}"
         said.append(
-            f"{name:<22} {row.peer:<16} {row.each:>8.2f} {unit:<7} {spread:>20} {rate:>9} {row.busy:>5.2f} {row.errors:>6}"
+            f"{name:<22} {row.peer:<20} {row.each:>8.2f} {unit:<7} {spread:>20} {rate:>9} {row.busy:>5.2f} {row.errors:>6}"
         )
     return said
 

@@ -10,7 +10,7 @@ import pytest
 
 from bench import peers, plot
 from bench.loads import requests
-from bench.loads.nodes import addresses
+from bench.loads.nodes import _base, addresses
 from bench.peers import Node
 from bench.report import HEAD, Held, Run, lines, memory_table, rows, write
 from lbkit.spec import Spec
@@ -78,3 +78,8 @@ def test_the_report_is_written(tmp_path: Path):
     found = json.loads((tmp_path / "new" / "report.json").read_text())
     assert found["about"] == {"rounds": 3}
     assert found["memory"][0]["peer"] == "lbkit"
+
+
+def test_many_nodes_are_compared_with_few_of_the_same_proxy():
+    assert _base("lbkit, 1000, work") == "lbkit, 4, work"
+    assert _base("haproxy, 4") == "haproxy, 4"

@@ -21,6 +21,7 @@
 
 #define MOST 65536
 #define PATTERN (1 << 20)
+#define DATE "Date: Thu, 01 Jan 2026 00:00:00 GMT\r\nServer: origin\r\n" /* an origin with a clock says so (RFC 9110) */
 
 struct link {
     int fd, close, streaming;
@@ -74,7 +75,7 @@ static int more(struct link *l) {
 }
 
 static int stream(struct link *l, long events) {
-    static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+    static const char head[] = "HTTP/1.1 200 OK\r\n" DATE "Content-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
     if (say(l, head, sizeof head - 1)) return -1;
     struct link **slot = &slots[rand() % period];
     l->events = events;
@@ -89,7 +90,7 @@ static int answer(struct link *l) {
     if (!target) return -1;
     if (!strncmp(target, " /big?", 6)) {
         l->bulk = atol(target + 6) * PATTERN;
-        int size = snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Length: %ld\r\n\r\n", l->bulk);
+        int size = snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\n" DATE "Content-Length: %ld\r\n\r\n", l->bulk);
         return say(l, head, (size_t)size) ? -1 : more(l);
     }
     if (!strncmp(target, " /stream?", 9)) return stream(l, atol(target + 9));
@@ -204,7 +205,7 @@ int main(int count, char **given) {
     char body[101] = {0}, token[181] = {0};
     memset(body, 'x', 100);
     memset(token, 't', 180);
-    small_size = (size_t)sprintf(small, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\n%s", body);
+    small_size = (size_t)sprintf(small, "HTTP/1.1 200 OK\r\n" DATE "Content-Type: text/plain\r\nContent-Length: 100\r\n\r\n%s", body);
     event_size = (size_t)sprintf(event, "%x\r\ndata: %s\n\n\r\n", 188, token);
     int listeners[16], known = 0;
     for (int i = 3; i < count && known < 16; i++) listeners[known++] = listen_at(given[2], atoi(given[i]));

@@ -19,7 +19,7 @@ from typing import Any
 
 from bench.soak.clients import DEEDS, PATIENCE, Ports, Wrong
 from bench.soak.fleet import HARD, POOLS, Fleet, document
-from bench.soak.ledger import Ledger, Outcome, growth
+from bench.soak.ledger import Ledger, Outcome, fifths, growth
 from bench.soak.trouble import Troublemaker
 from bench.stage import PYTHON, Missing, Stage, free_ports, memory, until
 from lbkit.dataplane.control_client import call
@@ -215,7 +215,7 @@ def _say(ledger: Ledger, fleet: Fleet, seconds: float) -> None:
         )
     if ledger.memory:
         print(
-            f"memory {ledger.memory[0]:.1f} to {ledger.memory[-1]:.1f} MB, grown {growth(ledger.memory):+.1f}; "
+            f"memory by fifths of the run: {', '.join(f'{value:.1f}' for value in fifths(ledger.memory))} MB; "
             f"descriptors {min(ledger.descriptors)} to {max(ledger.descriptors)}"
         )
 

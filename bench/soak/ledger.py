@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 GRACE = 1.5
 """Seconds after a node's death within which its requests fail."""
+LAG = 0.25
+"""Seconds until a busy balancer has read that a kept connection is gone; what it sent on it until then is lost."""
 
 
 @dataclass(slots=True)
@@ -28,10 +30,9 @@ class Trouble:
     ended: float = float("inf")
 
     def explains(self, outcome: Outcome) -> bool:
-        """Whether the request was under way when it began, or began while it lasted."""
-        if self.kind == "hang":
-            return outcome.began <= self.ended and self.began <= outcome.ended
-        return outcome.began <= self.began <= outcome.ended and outcome.ended - self.began <= GRACE
+        """Whether the request was under way then; one on a node that died failed at once."""
+        together = outcome.began <= self.ended + LAG and self.began <= outcome.ended
+        return together and (self.kind == "hang" or outcome.ended <= self.ended + GRACE)
 
 
 @dataclass
@@ -67,7 +68,12 @@ class Ledger:
 
 def growth(samples: list[float]) -> float:
     """How much the last fifth is above the second fifth; the first is warming up."""
-    fifth = len(samples) // 5
-    if not fifth:
+    if len(samples) < 5:
         return 0.0
-    return statistics.median(samples[-fifth:]) - statistics.median(samples[fifth : 2 * fifth])
+    return fifths(samples)[-1] - fifths(samples)[1]
+
+
+def fifths(samples: list[float]) -> list[float]:
+    """The median of each fifth."""
+    size = max(1, len(samples) // 5)
+    return [statistics.median(samples[i * size : (i + 1) * size] or [0.0]) for i in range(5)]

@@ -35,8 +35,9 @@ class Troublemaker:
     async def kill(self, name: str) -> None:
         """kill -9, and a new process a moment later."""
         node = self.fleet.nodes[name]
-        self._note("death", name)
+        trouble = self._note("death", name)
         await asyncio.to_thread(self.fleet.kill, node)
+        trouble.ended = time.monotonic()
         await asyncio.sleep(self._dice.uniform(0, 2))
         self.fleet.start(node)
         await asyncio.to_thread(self.fleet.ready, node)
@@ -64,8 +65,9 @@ class Troublemaker:
     async def maintain(self, name: str) -> None:
         """Running work is cut, which is what was asked for."""
         pool = self._dice.choice(POOLS)
-        self._note("maintenance", name)
+        trouble = self._note("maintenance", name)
         await self._call("POST", f"/v1/pools/{pool}/nodes/{name}/maintenance")
+        trouble.ended = time.monotonic()
         await asyncio.sleep(self._dice.uniform(0, 0.5))
         await self._call("POST", f"/v1/pools/{pool}/nodes/{name}/ready")
 

@@ -25,11 +25,12 @@ def failed(began: float, ended: float) -> Ledger:
 
 
 @pytest.mark.parametrize(
-    ("began", "ended", "explained"), [(9, 11, True), (9, 13, False), (10.1, 11, False), (1, 2, False)]
+    ("began", "ended", "explained"),
+    [(9, 11, True), (10.1, 10.2, True), (9, 13, False), (10.5, 11, False), (1, 2, False)],
 )
 def test_a_death_explains_only_what_ran_on_it_and_failed_at_once(began: float, ended: float, explained: bool):
     ledger = failed(began, ended)
-    ledger.troubles.append(Trouble("death", "a", 10))
+    ledger.troubles.append(Trouble("death", "a", 10, 10.1))
     assert (ledger.unexplained() == []) is explained
 
 

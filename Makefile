@@ -6,7 +6,7 @@ LOCK := requirements/$(if $(filter native,$(PROGRAM)),base,dev).txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CODE := lbkit tools bench programs tests
 
-.PHONY: help up down preview refresh test unit bench replay soak lint format tools lock targets
+.PHONY: help up down preview refresh test unit fuzz bench replay soak lint format tools lock targets
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test: .venv/dev.txt  ## prove everything: lint, types, contracts, tests, the rea
 unit: .venv/dev.txt  ## the tests that need no engine
 	$(BIN)/pytest --ignore tests/e2e
 
+fuzz: .venv/fuzz.txt  ## a minute of fuzzing, split over the parsers
+	@$(BIN)/python -m tests.fuzz 60
+
 bench: .venv/base.txt  ## the dataplane beside HAProxy and nginx: CPU per request as a ratio (ARGS="--only get,sse")
 	@$(BIN)/python bench/run.py $(ARGS)
 
@@ -55,8 +58,9 @@ format: .venv/dev.txt  ## let ruff arrange the code
 tools: .venv/base.txt  ## get the Pulumi engine, if there is none
 	@$(BIN)/python tools/engine.py
 
-targets: .venv/base.txt  ## write docs/targets.md again
+targets: .venv/base.txt  ## write docs/targets.md and docs/fields.md again
 	$(BIN)/lbkit targets --markdown > docs/targets.md
+	$(BIN)/lbkit schema --markdown > docs/fields.md
 
 lock: .venv/base.txt  ## choose newer dependencies and pin them by hash
 	@$(BIN)/python -m venv build/lock && build/lock/bin/pip -q install uv
@@ -64,6 +68,8 @@ lock: .venv/base.txt  ## choose newer dependencies and pin them by hash
 	  build/lock/bin/uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-header --no-annotate --quiet -o requirements/$$extra.txt \
 	    $$([ $$extra = dev ] && echo --extra dev -c requirements/base.txt); done
+	@echo atheris==3.0.0 | build/lock/bin/uv pip compile - --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate --quiet -o requirements/fuzz.txt
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -84,3 +90,8 @@ lock: .venv/base.txt  ## choose newer dependencies and pin them by hash
 	@$(PIP) install --no-deps -e .
 	@cp requirements/dev.txt $@
 	@cp requirements/base.txt .venv/base.txt
+
+.venv/fuzz.txt: requirements/fuzz.txt .venv/dev.txt
+	@echo "Installing the fuzzer into .venv ..."
+	@$(PIP) install --require-hashes -r requirements/fuzz.txt
+	@cp requirements/fuzz.txt $@

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lbkit.errors import OperationError, Problem, SpecError, Unsupported
+from lbkit.errors import OperationError, SpecError, Unsupported
 from lbkit.release import VERSION
 
-TARGETS = ("aws", "bigip", "native")
+TARGETS = ("aws", "aws-nlb", "bigip", "native")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,13 +31,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def check(arguments: argparse.Namespace) -> None:
     """Is the spec right, and can the target do it?"""
-    from lbkit.load import load
     from lbkit.targets.base import problems
     from lbkit.targets.table import target_class
 
     failed = False
     for path in arguments.file:
-        spec = load(path)
+        spec = _boot_config(path).spec
         for target in [arguments.target] if arguments.target else TARGETS:
             home = target_class(target)
             found = problems(spec, home)
@@ -48,9 +47,14 @@ def check(arguments: argparse.Namespace) -> None:
         raise SystemExit(1)
 
 
-def schema(_: argparse.Namespace) -> None:
+def schema(arguments: argparse.Namespace) -> None:
     """The spec's JSON Schema."""
+    from lbkit import fields
     from lbkit.spec import Spec
+
+    if arguments.markdown:
+        print(fields.markdown(), end="")
+        return
 
     found = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Spec.model_json_schema()}
     print(json.dumps(found, indent=2))
@@ -90,72 +94,9 @@ def _boot_config(path: Path) -> Any:
         raise at_lines(error, path, lines) from None
 
 
-def status(arguments: argparse.Namespace) -> None:
-    """How the running balancers of this user are."""
-    for folder in _folders(arguments.state):
-        try:
-            print(_status_text(_call(folder, "GET", "/v1/status"), folder))
-        except OperationError as error:
-            if arguments.state:
-                raise
-            print(error)
-
-
-def drain(arguments: argparse.Namespace) -> None:
-    """Take a node out of service, or back in."""
-    state = "ready" if arguments.undo else "maintenance" if arguments.now else "drain"
-    (folder, *others) = _folders(arguments.state)
-    if others:
-        reason = "Several balancers are running."
-        raise OperationError("Which one?", [Problem(str(f), reason, f"Add --state {f}.") for f in (folder, *others)])
-    answer = _call(folder, "POST", f"/v1/pools/{arguments.pool}/nodes/{arguments.node}/{state}")
-    print(f"{arguments.pool}/{arguments.node}: {answer['admin_state']}, {answer['in_flight']} in flight")
-
-
-def _folders(state: Path | None) -> list[Path]:
-    from lbkit.dataplane.folders import home
-
-    found = [state] if state else sorted(path.parent for path in home().glob("*/control.sock"))
-    if not found:
-        raise OperationError(
-            "No balancer of yours is running", [Problem(str(home()), "There is no control socket.", "Give --state.")]
-        )
-    return found
-
-
-def _call(folder: Path, method: str, path: str) -> Any:
-    from lbkit.dataplane.control_client import call
-
-    code, answer = call(folder / "control.sock", method, path)
-    if code != 200:
-        raise OperationError(answer.get("title", f"The balancer answered {code}"))
-    return answer
-
-
-def _status_text(status: dict[str, Any], folder: Path) -> str:
-    lines = [
-        f"{status['name']}  process {status['pid']}, up {status['uptime']:.0f} s, configuration {status['revision']}, {folder}"
-    ]
-    for name, item in status["listeners"].items():
-        where = f"{item['address'] or '*'}:{item['port']}"
-        lines.append(f"  listener {name}: {item['protocol']} on {where}, {item['connections']} connections")
-    for name, pool in status["pools"].items():
-        lines.append(f"  pool {name}: {pool['algorithm']}, {pool['queued']} waiting")
-        lines.append(
-            f"    {'node':<20} {'address':<22} {'health':<9} {'state':<12} {'in flight':>9} {'requests':>9} {'failures':>8}"
-        )
-        for key, node in pool["nodes"].items():
-            state = "leaving" if node["leaving"] else node["admin_state"]
-            flight = f"{node['in_flight']}/{node['hard']}" if node["hard"] else str(node["in_flight"])
-            row = f"    {key:<20} {node['address']}:{node['port']:<{21 - len(node['address'])}} {node['health']:<9} {state:<12}"
-            lines.append(
-                f"{row} {flight:>9} {node['requests']:>9} {node['failures']:>8}  {node['last_error']}".rstrip()
-            )
-    return "\n".join(lines)
-
-
 def _parser() -> argparse.ArgumentParser:
     from lbkit.dataplane.options import add_options
+    from lbkit.operate import add_commands
 
     parser = argparse.ArgumentParser(prog="lbkit", description="One load balancer spec, three homes.")
     parser.add_argument("--version", action="version", version=f"lbkit {VERSION}")
@@ -169,7 +110,8 @@ def _parser() -> argparse.ArgumentParser:
     checking = command("check", check)
     checking.add_argument("file", nargs="+", type=Path, help="spec: YAML, JSON, or Python that defines one Spec")
     checking.add_argument("--target", choices=TARGETS, help="fail unless this target can do it")
-    command("schema", schema)
+    describing = command("schema", schema)
+    describing.add_argument("--markdown", action="store_true", help="as the page in docs/, with every default")
     listing = command("targets", targets)
     listing.add_argument("--markdown", action="store_true", help="as the page in docs/")
     serving = command("serve", serve)
@@ -181,14 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     serving.add_argument("--config-token-file", type=Path, help="file with a bearer token for the URL")
     add_options(serving)
-    asking = command("status", status)
-    draining = command("drain", drain)
-    for made in (asking, draining):
-        made.add_argument("--state", type=Path, help="folder of the balancer; unset: those that Pulumi started")
-    draining.add_argument("pool")
-    draining.add_argument("node")
-    draining.add_argument("--undo", action="store_true", help="take it back into service")
-    draining.add_argument("--now", action="store_true", help="cut running work too (maintenance)")
+    add_commands(command)
     return parser
 
 

@@ -21,8 +21,9 @@ from lbkit.targets.base import Target, check
 class LoadBalancer(pulumi.ComponentResource):
     """A load balancer as a Pulumi resource.
 
-    `spec` is a Spec or the plain data of one; `target` says where it runs: `Native()`, `Alb(...)`, `Ltm(...)`.
+    `spec` is a Spec or the plain data of one; `target` says where it runs: `Native()`, `Alb(...)`, `Nlb(...)`, `Ltm(...)`.
     Raises SpecError or Unsupported, with every problem at once, before any resource exists.
+    `resources` holds every child by its name without the balancer's prefix, for what the spec does not say.
     """
 
     endpoint: pulumi.Output[str]
@@ -43,11 +44,14 @@ class LoadBalancer(pulumi.ComponentResource):
         super().__init__("lbkit:index:LoadBalancer", name, {"spec": known.model_dump()}, opts)
         for note in target.notes(known):
             pulumi.info(note, resource=self)
+        for warning in target.warnings(known):
+            pulumi.warn(warning, resource=self)
         made = target.render(name, known, self)
         self.endpoint = made.endpoint
         self.urls = pulumi.Output.all(**made.urls)
         self.url = made.urls[min(made.urls)]
         self.pools = pulumi.Output.from_input(made.pools)
+        self.resources: dict[str, pulumi.Resource] = made.resources
         self.register_outputs({"endpoint": self.endpoint, "url": self.url, "urls": self.urls, "pools": self.pools})
 
 

@@ -21,7 +21,8 @@ class Problem:
     value: str = ""
 
     def __str__(self) -> str:
-        head = f"  {self.path} = {self.value}" if self.value else f"  {self.path}"
+        path = self.path or "(all of it)"
+        head = f"  {path} = {self.value}" if self.value else f"  {path}"
         return "\n".join([head, *(f"      {line}" for line in (self.reason, self.remedy) if line)])
 
 

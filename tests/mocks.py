@@ -24,8 +24,8 @@ _LOOP = asyncio.new_event_loop()  # one for all: the SDK keeps the root stack, w
 class Cloud(pulumi_mocks.Mocks):
     """Answers like a provider that made everything: outputs are inputs and what only the cloud knows."""
 
-    def __init__(self, preview: bool) -> None:
-        self.preview = preview
+    def __init__(self, preview: bool, answers: dict[str, dict[str, str]] | None = None) -> None:
+        self.preview, self.answers = preview, answers or {}
 
     def new_resource(self, args: pulumi_mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         if self.preview:
@@ -35,11 +35,12 @@ class Cloud(pulumi_mocks.Mocks):
             "arnSuffix": f"suffix/{args.name}",
             "dnsName": f"{args.name}.example.com",
         }
-        made |= {"name": args.name, "latestVersion": 1, "state": f"/run/{args.name}"}
+        made |= {"name": args.name, "latestVersion": 1, "state": f"/run/{args.name}", "publicIp": "198.51.100.7"}
         return f"{args.name}-id", {**made, **{k: v for k, v in args.inputs.items() if v is not None}}
 
     def call(self, args: pulumi_mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        return {}, None
+        answer = dict(self.answers.get(str(args.args.get("id")), {}))
+        return (answer, []) if "error" not in answer else ({}, [("id", answer["error"])])
 
 
 @dataclass
@@ -70,6 +71,8 @@ class Recorder(pulumi_mocks.MockMonitor):
             "depends_on": sorted({urn.rpartition("::")[2] for urn in request.dependencies}),
             **({"ignore_changes": list(request.ignoreChanges)} if request.ignoreChanges else {}),
             **({"delete_before_replace": True} if request.deleteBeforeReplace else {}),
+            **({"replace_on_changes": list(request.replaceOnChanges)} if request.replaceOnChanges else {}),
+            **_trigger(request),
         }
         return super().RegisterResource(request)
 
@@ -80,13 +83,24 @@ class Recorder(pulumi_mocks.MockMonitor):
         return super().RegisterResourceOutputs(request)
 
 
+def _trigger(request: Any) -> dict[str, Any]:
+    if not request.HasField("replacement_trigger"):
+        return {}
+    return {"replacement_trigger": request.replacement_trigger.string_value or "<unknown>"}
+
+
 def registered(
-    program: Callable[[], None], *, preview: bool, config: dict[str, str] | None = None, secrets: tuple[str, ...] = ()
+    program: Callable[[], None],
+    *,
+    preview: bool,
+    config: dict[str, str] | None = None,
+    secrets: tuple[str, ...] = (),
+    answers: dict[str, dict[str, str]] | None = None,
 ) -> Registered:
-    """Run a program under mocks. Raises what it raises."""
+    """Run a program under mocks. Raises what it raises. `answers`: what the cloud says of an id."""
     found = Registered()
     asyncio.set_event_loop(_LOOP)
-    mocks = Cloud(preview)
+    mocks = Cloud(preview, answers)
     pulumi_mocks.set_mocks(mocks, project="project", stack="stack", preview=preview, monitor=Recorder(mocks, found))
     pulumi.runtime.set_all_config(
         {f"project:{k}": v for k, v in (config or {}).items()}, [f"project:{k}" for k in secrets]

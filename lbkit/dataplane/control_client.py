@@ -26,21 +26,32 @@ class _UnixConnection(http.client.HTTPConnection):
 
 def call(socket_path: Path | str, method: str, path: str, body: Any = None, timeout: float = 5) -> tuple[int, Any]:
     """Status and JSON of one call. Raises OperationError when nobody answers or the socket is not this user's."""
+    code, _, found = exchange(socket_path, method, path, None if body is None else json.dumps(body).encode(), timeout)
+    try:
+        return code, json.loads(found)
+    except ValueError as error:
+        raise _silent(Path(socket_path), error) from None
+
+
+def exchange(
+    socket_path: Path | str, method: str, path: str, body: bytes | None = None, timeout: float = 5
+) -> tuple[int, dict[str, str], bytes]:
+    """Status, header and body of one call, as they are. Raises OperationError as `call` does."""
     at = Path(socket_path)
     check_ours(at)
     connection = _UnixConnection(at, timeout)
     try:
-        connection.request(
-            method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"}
-        )
+        connection.request(method, path, body, {"Content-Type": "application/json"})
         response = connection.getresponse()
-        return response.status, json.loads(response.read())
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise OperationError(
-            "The balancer does not answer", [Problem(str(at), f"{error}.", "Is it running?")]
-        ) from None
+        return response.status, dict(response.getheaders()), response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise _silent(at, error) from None
     finally:
         connection.close()
+
+
+def _silent(at: Path, error: Exception) -> OperationError:
+    return OperationError("The balancer does not answer", [Problem(str(at), f"{error}.", "Is it running?")])
 
 
 def check_ours(path: Path) -> None:

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from lbkit.spec.gaps import Gap, Rule
 
 GAPS: Mapping[str, Rule] = {
+    "pools.*.nodes.*.instance": Gap("The dataplane reaches nodes by address.", "Give the node's address."),
     "pools.*.fleet": Gap("Processes on this machine can't start machines.", "List the `nodes`."),
     "pools.*.firewall": Gap(
         "The dataplane makes no firewall rules.", "Admit the balancer's machine to the nodes yourself."
     ),
+    "listeners.*.routes.*.query": Gap("The dataplane does not read the query yet.", "Use a path or a header."),
+    "listeners.*.routes.*.pools": Gap("The dataplane does not share a route among pools yet.", "Use one pool."),
 }

@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import logging
 import os
 import resource
 import signal
-import sys
 from pathlib import Path
 from typing import cast
 
 from lbkit.dataplane.config import BootConfig
 from lbkit.dataplane.options import Options
-from lbkit.dataplane.shell import ports
+from lbkit.dataplane.shell import own_log, ports
 from lbkit.dataplane.shell.control import Control
 from lbkit.dataplane.shell.handover import Handover, take_over
 from lbkit.dataplane.shell.journal import Journal
@@ -27,7 +25,7 @@ from lbkit.errors import LbkitError, OperationError, Problem
 
 def serve(source: Source, options: Options) -> int:
     """Run until a signal ends it; the exit status. Raises LbkitError when it can't start."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    own_log.begin()
     if (options.control is None) != (options.token_file is None):
         reason = "The control API on TCP and its token belong together."
         raise OperationError(
@@ -61,6 +59,7 @@ async def _run(config: BootConfig, source: Source, options: Options) -> int:
             predecessor.decline()
         raise
     if predecessor is not None:
+        await server.admitting()
         predecessor.accept()
     ports.close_inherited()
     await control.start()

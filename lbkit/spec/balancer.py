@@ -37,19 +37,31 @@ def uses(listener: Listener) -> Iterator[tuple[str, str]]:
     for name, route in listener.routes.items():
         if route.pool:
             yield f"routes.{name}.pool", route.pool
+        for pool in route.pools:
+            yield f"routes.{name}.pools.{pool}", pool
 
 
 def _ports(spec: Spec) -> Iterator[Problem]:
-    seen: dict[tuple[int, str | None], str] = {}
+    before: list[tuple[str, Listener]] = []
     for name, listener in spec.listeners.items():
-        other = seen.get((listener.port, None)) or seen.setdefault((listener.port, listener.address), name)
-        if other != name:
+        other = next((known for known, item in before if _collide(item, listener)), None)
+        before.append((name, listener))
+        if other is not None:
             yield Problem(
                 f"listeners.{name}.port",
                 f"Listener '{other}' has this port already.",
                 "Choose another.",
                 str(listener.port),
             )
+
+
+def _collide(one: Listener, other: Listener) -> bool:
+    if one.port != other.port:
+        return False
+    here, there = one.address, other.address
+    if here is None or there is None or here == there:
+        return True
+    return (":" in here) == (":" in there) and any(item in ("0.0.0.0", "::") for item in (here, there))
 
 
 def _references(spec: Spec) -> Iterator[Problem]:

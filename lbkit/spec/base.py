@@ -7,18 +7,22 @@ user's own program. pydantic's ValidationError never leaves this package.
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, get_args, get_origin
 
+import pydantic
+import pydantic_core
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from lbkit.errors import Problem, SpecError
 from lbkit.spec.inputs import is_output
 
-_HERE = str(Path(__file__).resolve().parents[1])
+_HERE = f"{Path(__file__).resolve().parents[1]}{os.sep}"
+_OTHERS = ("<", *(str(Path(module.__file__ or "<").parent) + os.sep for module in (pydantic, pydantic_core)))
 
 
 class Model(BaseModel):
@@ -77,6 +81,8 @@ def shown(value: Any) -> str:
         return ", ".join(map(str, list(value)[:5]))
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
+    if isinstance(value, str) and "-----BEGIN" in value:
+        return ""
     text = repr(value) if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
@@ -99,13 +105,15 @@ def _problems(detail: ErrorDetails, model: type[BaseModel], at: str) -> Iterable
             yield Problem(join(at, *loc, problem.path), problem.reason, problem.remedy, problem.value)
         return
     plain = isinstance(detail["input"], str | int | float | bool)
-    value = shown(detail["input"]) if plain and not _hidden(loc) else ""
+    value = shown(detail["input"]) if plain and not _hidden(model, loc) else ""
     reason, _, remedy = _reason(detail, model, loc).partition("\n")
     yield Problem(join(at, *loc), reason, remedy, value)
 
 
-def _hidden(loc: list[Any]) -> bool:
-    return any(part in ("headers", "user_data") for part in loc)
+def _hidden(model: type[BaseModel], loc: list[Any]) -> bool:
+    """Whether a field on the way may hold a secret: those are declared with `repr=False`."""
+    fields = ((_class_at(model, loc[:end]), str(part)) for end, part in enumerate(loc))
+    return any(not cls.model_fields[name].repr for cls, name in fields if cls and name in cls.model_fields)
 
 
 def _reason(detail: ErrorDetails, model: type[BaseModel], loc: list[Any]) -> str:
@@ -155,7 +163,7 @@ def _users_line() -> str:
     frame = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
-        if not name.startswith((_HERE, "<")) and "pydantic" not in name:
+        if not name.startswith((_HERE, *_OTHERS)):
             if name.endswith(("runpy.py", "_pytest/python.py")):
                 return ""
             return f" ({Path(name).name}, line {frame.f_lineno})"

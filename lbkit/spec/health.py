@@ -40,7 +40,7 @@ class HealthCheck(Model):
     """Request method."""
     host: Host | None = None
     """Host header. Unset: the node's address and port."""
-    headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
+    headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict, repr=False)
     """Further headers. One that carries a credential is given as `file:/path`: the file is read at each probe."""
     body: str | None = Field(default=None, min_length=1, max_length=1024)
     """Text that the first 64 KiB of a good answer's body hold."""

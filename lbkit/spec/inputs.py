@@ -8,7 +8,6 @@ A late value may be secret, so no error shows it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union
 
 from pydantic import GetCoreSchemaHandler, ValidationError, ValidationInfo
@@ -48,7 +47,7 @@ class _Later:
 if TYPE_CHECKING:
     import pulumi
 
-    Input = Union[T, Awaitable[T], "pulumi.Output[T]"]  # noqa: UP007  the name is a string here
+    Input = Union[T, "pulumi.Output[T]"]  # noqa: UP007  the name is a string here
 else:
 
     class Input:

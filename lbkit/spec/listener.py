@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from lbkit.errors import Problem
-from lbkit.spec.base import Model, shown, wrong
+from lbkit.spec.base import Model, default, shown, wrong
 from lbkit.spec.inputs import Input
 from lbkit.spec.values import (
     Address,
@@ -17,16 +17,20 @@ from lbkit.spec.values import (
     HeaderName,
     HeaderValue,
     Host,
+    HostPattern,
     Method,
     Name,
     Number,
     Path,
     Port,
+    QueryText,
+    Reference,
+    RoutePath,
     Seconds,
     Status,
 )
 
-Reference = Annotated[str, Field(min_length=1, max_length=2048)]
+Share = Annotated[Number, Field(ge=0, le=256)]
 
 
 class Certificate(Model):
@@ -36,18 +40,6 @@ class Certificate(Model):
     """On the native target and BIG-IP the path of a PEM chain; on AWS the ARN of an ACM certificate."""
     key: Input[Reference] | None = None
     """Path of the PEM key. Unset: it is in the same file, or the service keeps it (ACM)."""
-
-    @model_validator(mode="after")
-    def _no_key_inside(self) -> Self:
-        inside = [name for name in ("certificate", "key") if "-----BEGIN" in str(getattr(self, name) or "")]
-        if inside:
-            raise wrong(
-                *(
-                    Problem(name, "This is PEM text; a spec is kept in state and logs.", "Give the file's path.")
-                    for name in inside
-                )
-            )
-        return self
 
 
 class Tls(Model):
@@ -89,32 +81,43 @@ class Answer(Model):
     body: str = Field(default="", max_length=1024)
     content_type: HeaderValue = "text/plain; charset=utf-8"
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.body and self.status in (204, 205, 304):
+            raise wrong(Problem("body", f"An answer with status {self.status} has no body.", "Leave it out."))
+        return self
+
 
 class Route(Model):
     """A condition, all parts of which must hold, and where such requests go.
 
-    The most specific route wins: more of host, exact path, longer prefix, methods, headers; then `priority`, then the name.
+    The most specific route wins: more of host, exact path, longer prefix, methods, headers and query; then `priority`,
+    then the name.
     """
 
-    host: Host | None = None
+    host: HostPattern | None = None
     """Host asked for; `*.example.com` for any below. On a `tls` listener the SNI name."""
-    path: Path | None = None
+    path: RoutePath | None = None
     """Prefix of whole path segments: `/v1` fits `/v1` and `/v1/models`, not `/v1beta`."""
-    exact: Path | None = None
+    exact: RoutePath | None = None
     """The whole path, without the query."""
     methods: list[Method] = Field(default_factory=list)
     headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
     """Headers with exactly these values."""
+    query: dict[QueryText, QueryText] = Field(default_factory=dict)
+    """Query parameters with exactly these values."""
     priority: Number | None = Field(default=None, ge=1, le=50_000)
-    """Higher first among equally specific routes; on AWS the rule's number. Unset: after those that have one."""
+    """Higher first among equally specific routes. Unset: after those that have one. On AWS 50001 less this is the rule's number."""
     pool: Name | None = None
+    pools: dict[Name, Share] = Field(default_factory=dict)
+    """Instead of `pool`: pools with their shares of the requests, 0 to 256, to move traffic step by step."""
     redirect: Redirect | None = None
     answer: Answer | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         problems = []
-        if not (self.host or self.path or self.exact or self.methods or self.headers):
+        if not (self.host or self.path or self.exact or self.methods or self.headers or self.query):
             problems.append(
                 Problem("", "A route without a condition fits everything.", "Use the listener's own `pool`.")
             )
@@ -122,11 +125,23 @@ class Route(Model):
             problems.append(
                 Problem("exact", "A route has either a prefix or an exact path.", "Leave one out.", shown(self.exact))
             )
-        if sum(target is not None for target in (self.pool, self.redirect, self.answer)) != 1:
-            problems.append(Problem("", "A route leads to one place.", "Give one of `pool`, `redirect` and `answer`."))
+        if sum(bool(target) for target in (self.pool, self.pools, self.redirect, self.answer)) != 1:
+            remedy = "Give one of `pool`, `pools`, `redirect` and `answer`."
+            problems.append(Problem("", "A route leads to one place.", remedy))
+        if self.pools and not any(self.pools.values()):
+            problems.append(Problem("pools", "No pool has a share.", "Give one a weight above 0.", shown(self.pools)))
         if problems:
             raise wrong(*problems)
         return self
+
+
+def precedence(name: str, route: Route) -> tuple[int, int, int, int, int, int, str]:
+    """The order in which a listener's routes are tried: the lowest first."""
+    host = 0 if route.host is None else 1 if route.host.startswith("*.") else 2
+    return (
+        -host, -len(route.host or ""), -(100_000 if route.exact else len(route.path or "")),
+        -bool(route.methods), -len(route.headers) - len(route.query), -(route.priority or 0), name,
+    )  # fmt: skip
 
 
 class ClientTimeouts(Model):
@@ -175,7 +190,7 @@ class Listener(Model):
     timeouts: ClientTimeouts = ClientTimeouts()
     limits: RequestLimits = RequestLimits()
     proxy_protocol: list[Cidr] = Field(default_factory=list)
-    """Peers that send a PROXY protocol header first; from others it is refused. Empty: nobody sends one."""
+    """Peers that send a PROXY protocol header first; connections of all others are refused. Empty: nobody sends one."""
     trust_forwarded: list[Cidr] = Field(default_factory=list)
     """Peers whose X-Forwarded-* headers are added to; those of others are replaced."""
 
@@ -220,12 +235,26 @@ def _targets(listener: Listener) -> list[Problem]:
     if listener.trust_forwarded:
         problems.append(Problem("trust_forwarded", "Only HTTP has such headers.", "Use `proxy_protocol`."))
     for name, route in listener.routes.items():
-        seen = sorted(route.model_fields_set - {"host", "pool", "priority"})
+        seen = [part for part in type(route).model_fields if getattr(route, part) != default(route, part)]
         problems += [
             Problem(
                 f"routes.{name}.{part}", "Inside passed-on TLS only the host name can be seen.", "Use protocol https."
             )
             for part in seen
-            if listener.protocol == "tls"
+            if listener.protocol == "tls" and part not in ("host", "pool", "pools", "priority")
         ]
+    return [*problems, *_without_requests(listener)]
+
+
+def _without_requests(listener: Listener) -> list[Problem]:
+    """What would have no effect on a listener that only carries bytes."""
+    named = listener.protocol == "tls" or bool(listener.proxy_protocol)
+    fields = ["limits.target", "limits.headers", "limits.fields", "limits.body", "timeouts.body", "timeouts.keep_alive"]
+    problems = []
+    for path in fields if named else [*fields, "timeouts.header"]:
+        part, name = path.split(".")
+        owner = getattr(listener, part)
+        if (value := getattr(owner, name)) != default(owner, name):
+            reason = f"A {listener.protocol} listener carries bytes and sees no request."
+            problems.append(Problem(path, reason, "Leave it out.", shown(value)))
     return problems

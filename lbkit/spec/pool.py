@@ -13,16 +13,31 @@ from lbkit.spec.fleet import Fleet
 from lbkit.spec.health import HealthCheck, PassiveCheck
 from lbkit.spec.inputs import Input, is_output
 from lbkit.spec.presets import Preset, breaches, filled
-from lbkit.spec.values import Address, CookieName, Count, Duration, Host, Name, Number, Port, Seconds, Status, Weight
+from lbkit.spec.values import (
+    Address,
+    CookieName,
+    Count,
+    Duration,
+    Host,
+    Name,
+    Number,
+    Port,
+    Reference,
+    Seconds,
+    Status,
+    Weight,
+)
 
 Algorithm = Literal["round_robin", "least_connections", "source_hash", "random_two"]
 
 
 class Node(Model):
-    """One server of a pool: an address and a port."""
+    """One server of a pool: an address, or an id that the home knows it by, and a port."""
 
-    address: Input[Address]
+    address: Input[Address] | None = None
     """IPv4 or IPv6 address; may be a Pulumi Output. A public one needs `public=True`."""
+    instance: Input[Reference] | None = None
+    """Instead of an address: the id of a machine of the home, on AWS of an EC2 instance; may be a Pulumi Output."""
     port: Port | None = None
     """Unset: the pool's port."""
     weight: Weight = 1
@@ -38,7 +53,10 @@ class Node(Model):
 
     @model_validator(mode="after")
     def _private(self) -> Self:
-        if is_output(self.address) or self.public or not ipaddress.ip_address(str(self.address)).is_global:
+        if (self.address is None) == (self.instance is None):
+            raise wrong(Problem("address", "A node is known by an address or an instance id.", "Give exactly one."))
+        late = self.address is None or is_output(self.address)
+        if late or self.public or not ipaddress.ip_address(str(self.address)).is_global:
             return self
         raise wrong(
             Problem("address", "This is a public address: traffic to the node would leave the private network.",
@@ -101,7 +119,7 @@ class ErrorCodes(Model):
     connect: Status = 504
     """The node did not accept the connection in time."""
     first_byte: Status = 504
-    """The node did not answer in time."""
+    """The node did not answer in time: none of `first_byte`, `idle` and `total` may pass before an answer begins."""
     died: Status = 502
     """The node closed the connection before its answer began, or answered no HTTP."""
 
@@ -215,13 +233,15 @@ def _members(pool: Pool) -> list[Problem]:
         )
     seen: dict[tuple[str, int], str] = {}
     for name, node in pool.nodes.items():
-        if is_output(node.address):
+        field = "address" if node.instance is None else "instance"
+        known = getattr(node, field)
+        if is_output(known):
             continue
-        other = seen.setdefault((str(node.address), node.port or pool.port), name)
+        other = seen.setdefault((str(known), node.port or pool.port), name)
         if other != name:
             problems.append(
-                Problem(f"nodes.{name}.address", f"Node '{other}' has the same address and port.",
-                        "One entry per server; use `weight` for a larger share.", shown(node.address))
+                Problem(f"nodes.{name}.{field}", f"Node '{other}' has the same {field} and port.",
+                        "One entry per server; use `weight` for a larger share.", shown(known))
             )  # fmt: skip
     if pool.nodes and all(node.backup for node in pool.nodes.values()):
         problems.append(
@@ -271,6 +291,11 @@ def _modes(pool: Pool) -> list[Problem]:
             for name in ("sticky", "codes")
             if getattr(pool, name) != default(pool, name)
         ]
+        if pool.passive_check and pool.passive_check.codes:
+            problems.append(
+                Problem("passive_check.codes", "A TCP pool sees no status codes.", "Leave it out.",
+                        shown(pool.passive_check.codes))
+            )  # fmt: skip
         problems += [
             Problem(f"timeouts.{name}", "A TCP pool knows no requests, only bytes.", "Use `idle`.", shown(value))
             for name in ("first_byte", "keep_alive")

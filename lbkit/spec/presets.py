@@ -89,7 +89,7 @@ def breaches(pool: Pool) -> Iterator[Problem]:
         return
     preset = PRESETS[pool.preset]
     for path, allowed in preset.only.items():
-        value = at(pool, path)
+        path, value = _reached(pool, path)
         if value not in allowed:
             choices = " or ".join("nothing" if v is None else shown(v) for v in allowed)
             yield Problem(
@@ -99,6 +99,17 @@ def breaches(pool: Pool) -> Iterator[Problem]:
         value = at(pool, path)
         if value is not None and value > most:
             yield Problem(path, f"{preset.title} allows {most:g} s at most.", f"Choose {most:g} or less.", shown(value))
+
+
+def _reached(pool: Pool, path: str) -> tuple[str, Any]:
+    """The path and its value, or the part of the path that is None."""
+    value: Any = pool
+    parts = path.split(".")
+    for number, name in enumerate(parts, 1):
+        value = getattr(value, name)
+        if value is None:
+            return ".".join(parts[:number]), None
+    return path, value
 
 
 def settings_that_replace(pool: Pool) -> dict[str, Any]:

@@ -84,19 +84,35 @@ def _codes(value: Any) -> Any:
         value = str(value)
     if not isinstance(value, str):
         return value
-    for part in value.split(","):
-        low, _, high = part.strip().partition("-")
-        if not (low.isdigit() and (high or low).isdigit() and 100 <= int(low) <= int(high or low) <= 599):
-            raise ValueError("Status codes are written like '200', '200-299' or '200,204,300-399', within 100 to 599.")
+    found = [re.fullmatch(r" *([1-5][0-9]{2})(?:-([1-5][0-9]{2}))? *", part) for part in value.split(",")]
+    if not all(part and part[1] <= (part[2] or part[1]) for part in found):
+        raise ValueError("Status codes are written like '200', '200-299' or '200,204,300-399', within 100 to 599.")
     return value.replace(" ", "")
 
 
 def _host(value: str) -> str:
-    if not re.fullmatch(
-        r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*", value
-    ):
-        raise ValueError("A host is a DNS name without port, such as 'api.example.com' or '*.example.com'.")
+    label = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+    if not re.fullmatch(rf"{label}(\.{label})*", value):
+        raise ValueError("A host is a DNS name without port, such as 'api.example.com'.")
     return value.lower()
+
+
+def _host_pattern(value: str) -> str:
+    if not value.startswith("*."):
+        return _host(value)
+    return f"*.{_host(value[2:])}"
+
+
+def _without_query(value: str) -> str:
+    if "?" in value or "#" in value:
+        raise ValueError("A route looks at the path alone. Leave '?' and what follows out.")
+    return value
+
+
+def _file_or_id(value: Any) -> Any:
+    if isinstance(value, str) and "-----BEGIN" in value:
+        raise ValueError("This is PEM text; a spec is kept in state and logs. Give the file's path.")
+    return value
 
 
 Name = Annotated[str, Field(min_length=1, max_length=40), AfterValidator(_name)]
@@ -113,15 +129,23 @@ Cidr = Annotated[str, AfterValidator(_cidr)]
 Codes = Annotated[str, BeforeValidator(_codes)]
 Status = Annotated[Number, Field(ge=200, le=599)]
 Host = Annotated[str, AfterValidator(_host)]
+HostPattern = Annotated[str, AfterValidator(_host_pattern)]
 Path = Annotated[
     str,
     Field(max_length=2048),
     AfterValidator(_matching(r"/[!-~]*", "A path begins with '/' and holds no blanks; write others percent-encoded.")),
 ]
+RoutePath = Annotated[Path, AfterValidator(_without_query)]
+Reference = Annotated[str, Field(min_length=1, max_length=2048), BeforeValidator(_file_or_id)]
 Method = Annotated[str, AfterValidator(_matching(TOKEN, "A method is one word, such as GET."))]
 HeaderName = Annotated[str, AfterValidator(_matching(TOKEN, "A header name is one word of RFC 9110 token characters."))]
 HeaderValue = Annotated[
     str,
     AfterValidator(_matching(r"[!-~]([ -~]*[!-~])?", "A header value is printable ASCII without blanks at its ends.")),
+]
+QueryText = Annotated[
+    str,
+    Field(min_length=1, max_length=128),
+    AfterValidator(_matching(r"[ -~]+", "Query names and values are printable ASCII, as they are before encoding.")),
 ]
 CookieName = Annotated[str, AfterValidator(_matching(TOKEN, "A cookie name is one word."))]

@@ -33,6 +33,8 @@ class Rendered:
     """By listener."""
     pools: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By pool: names and ids of what carries it, in the target's own words."""
+    resources: dict[str, pulumi.Resource] = field(default_factory=dict)
+    """Every child, keyed by its name without the balancer's prefix."""
 
 
 class Target(Model, ABC):
@@ -48,8 +50,16 @@ class Target(Model, ABC):
         """What can't be done for reasons that lie in several fields at once."""
         return ()
 
+    def misplaced(self, spec: Spec) -> Iterable[Problem]:
+        """What can't be done in this very placement."""
+        return ()
+
     def notes(self, spec: Spec) -> Iterable[str]:
-        """Where the target deviates from a default that the user did not set, and other legal but dangerous choices."""
+        """Where the target deviates from a default that the user did not set."""
+        return ()
+
+    def warnings(self, spec: Spec) -> Iterable[str]:
+        """Legal but dangerous choices."""
         return ()
 
     @abstractmethod
@@ -58,8 +68,9 @@ class Target(Model, ABC):
 
 
 def problems(spec: Spec, target: Target | type[Target]) -> list[Problem]:
-    """All that the target can't do, wherever it is placed."""
-    return [*asked_too_much(spec, target.gaps), *target.problems(spec)]
+    """All that the target can't do: wherever it is placed, and in its placement if that is given."""
+    placed = target.misplaced(spec) if isinstance(target, Target) else ()
+    return [*asked_too_much(spec, target.gaps), *target.problems(spec), *placed]
 
 
 def check(name: str, spec: Spec, target: Target) -> None:

@@ -11,6 +11,7 @@ from lbkit.targets.base import Target
 
 HOMES = {
     "aws": ("lbkit.targets.aws", "Alb"),
+    "aws-nlb": ("lbkit.targets.aws", "Nlb"),
     "bigip": ("lbkit.targets.bigip", "Ltm"),
     "native": ("lbkit.targets.native", "Native"),
 }

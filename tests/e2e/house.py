@@ -16,7 +16,7 @@ from tests.mocks import ROOT
 from tools import engine
 
 PATIENCE = 120
-DOUBLE = Path(__file__).parent / "doubles" / "recording.py"
+DOUBLES = {"aws": "aws.py", "f5bigip": "recording.py"}
 
 
 class Stack:
@@ -36,6 +36,7 @@ class Stack:
             **os.environ,
             "PATH": f"{self.doubles}:{os.environ['PATH']}",
             "LBKIT_CALLS": str(self.calls_file),
+            "LBKIT_WORLD": str(place / "world"),
         }
         self.environment["PULUMI_CONFIG_PASSPHRASE"] = "for-this-test-only"
         self._seen = 0
@@ -91,11 +92,19 @@ class Stack:
         assert old in main.read_text()
         main.write_text(main.read_text().replace(old, new))
 
+    def replace_program(self, text: str) -> None:
+        """Another program in the same stack, one without settings."""
+        path = self.folder / "Pulumi.yaml"
+        project = yaml.safe_load(path.read_text())
+        path.write_text(yaml.safe_dump({key: value for key, value in project.items() if key != "config"}))
+        (self.folder / "__main__.py").write_text(text)
+
     def _doubles(self, folder: Path) -> Path:
         folder.mkdir()
         for package in ("aws", "f5bigip"):
             launcher = folder / f"pulumi-resource-{package}"
-            launcher.write_text(f'#!/bin/sh\nexec {sys.executable} {DOUBLE} {package} "$@"\n')
+            double = Path(__file__).parent / "doubles" / DOUBLES[package]
+            launcher.write_text(f'#!/bin/sh\nexec {sys.executable} {double} {package} "$@"\n')
             launcher.chmod(0o755)
         return folder
 

@@ -14,12 +14,11 @@ CONFIG = {
     "subnetIds": ["subnet-0a1b2c3d4e5f60718", "subnet-0f1e2d3c4b5a69788"],
     "image": "ami-0a1b2c3d4e5f60718",
 }
-POOL = 'pools={\n        "workers": Pool('
-FIRST_POOL = """pools={
-        "first": Pool(port=81, health_check=HealthCheck(path="/", timeout=3), nodes={"a": {"address": "10.0.0.9"}}),
-        "workers": Pool("""
+POOL = 'pools={"workers":'
+NEW_POOL = 'Pool(port=81, health_check=HealthCheck(path="/", timeout=3), nodes={"a": {"address": "10.0.0.9"}})'
+FIRST_POOL = f'pools={{"first": {NEW_POOL}, "workers":'
 RENAMED = '"inference", spec, opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(name="ai-workloads")]), target=home'
-LISTENERS = 'listeners={"http"'
+LISTENERS = 'return {"http"'
 
 
 @pytest.fixture
@@ -33,17 +32,20 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 def test_the_life_of_a_balancer(stack: Stack):  # AW-1, AW-8, AW-11, LB-3
     assert ".example.com" in stack.run("up")
     made = brief(stack.calls())
-    assert before(made, "create ai-workloads", "create ai-workloads--http")
-    assert before(made, "create ai-workloads--workers", "create ai-workloads--http")
-    assert before(made, "create ai-workloads--http", "create ai-workloads--workers--group")
-    assert before(made, "create ai-workloads--workers--group", "create ai-workloads--workers--scaling")
+    listener, group = "create ai-workloads--listener--http", "create ai-workloads--machines--workers"
+    assert before(made, "create ai-workloads", listener)
+    assert before(made, "create ai-workloads--workers", "create ai-workloads--join--workers")
+    assert before(made, group, "create ai-workloads--drain--workers")
+    assert before(made, "create ai-workloads--drain--workers", "create ai-workloads--join--workers")
+    assert before(made, "create ai-workloads--join--workers", listener)
+    assert before(made, group, "create ai-workloads--scaling--workers")
 
     stack.run("preview")
     stack.run("up")
     assert stack.calls() == []
 
     stack.edit(POOL, FIRST_POOL)
-    stack.edit(LISTENERS, 'listeners={"early": Listener(port=8081, pool="first"), "http"')
+    stack.edit(LISTENERS, 'return {"early": Listener(port=8081, pool="first"), "http"')
     stack.run("up")
     added = brief(stack.calls())
     assert added
@@ -55,8 +57,9 @@ def test_the_life_of_a_balancer(stack: Stack):  # AW-1, AW-8, AW-11, LB-3
 
     stack.run("down")
     ended = brief(stack.calls())
-    assert before(ended, "delete inference--workers--group", "delete inference--http")
-    assert before(ended, "delete inference--http", "delete inference")
+    assert before(ended, "delete inference--listener--http", "delete inference--join--workers")
+    assert before(ended, "delete inference--join--workers", "delete inference--machines--workers")
+    assert before(ended, "delete inference--listener--http", "delete inference")
     assert all(call.startswith("delete") for call in ended)
 
 

@@ -6,7 +6,7 @@ A new field fails the laws until it stands here, and then until every target ren
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
@@ -15,7 +15,7 @@ from lbkit.spec import Spec
 from lbkit.spec.base import join, model_in
 
 NODES = "pools.p.nodes"
-FLEET = {
+FLEET: dict[str, Any] = {
     "pools.p.nodes": {},
     "pools.p.fleet": {"image": "ami-0a1b2c3d4e5f60718", "size": "t3.small", "max": 3},
     "pools.p.limits": {"soft": 4},
@@ -26,9 +26,10 @@ STANDBY = {f"{NODES}.b.standby": True, "pools.p.limits": {"soft": 4}}
 TLS = {"listeners.l.protocol": "https", "listeners.l.tls": {"default": {"certificate": "/a.pem"}}}
 NAMED = {**TLS, "listeners.l.tls": {"default": {"certificate": "/a.pem"}, "names": {"x": {"certificate": "/b.pem"}}}}
 ROUTE = {"listeners.l.routes": {"r": {"host": "a.example", "pool": "p"}}}
-REDIRECT = {"listeners.l.pool": None, "listeners.l.redirect": {"scheme": "https"}}
+ROUTES = {"listeners.l.routes": {"q": {"host": "b.example", "pool": "p"}, "r": {"host": "a.example", "pool": "p"}}}
+REDIRECT = {"listeners.l.pool": None, "listeners.l.redirect": {"scheme": "https", "status": 301}}
 OTHER = {"pools.q": {"port": 9000, "health_check": {"path": "/up"}, "nodes": {"z": {"address": "10.0.1.1"}}}}
-ROUTED_AWAY = {"listeners.l.routes": {"r": {"host": "a.example", "redirect": {"scheme": "https"}}}}
+ROUTED_AWAY = {"listeners.l.routes": {"r": {"host": "a.example", "redirect": {"scheme": "https", "status": 301}}}}
 ANSWERED = {"listeners.l.routes": {"r": {"host": "a.example", "answer": {"status": 200}}}}
 
 CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
@@ -36,6 +37,10 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
     "pools.*.protocol": ({}, "https"),
     "pools.*.algorithm": ({}, "least_connections"),
     "pools.*.nodes.*.address": ({}, "10.0.0.77"),
+    "pools.*.nodes.*.instance": (
+        {f"{NODES}.a": {"instance": "i-0a1b2c3d4e5f60718"}, f"{NODES}.b": {"instance": "i-0f1e2d3c4b5a69788"}},
+        "i-0b1c2d3e4f5a69788",
+    ),
     "pools.*.nodes.*.port": ({}, 8005),
     "pools.*.nodes.*.weight": ({}, 3),
     "pools.*.nodes.*.standby": ({"pools.p.limits": {"soft": 4}}, True),
@@ -44,6 +49,11 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
     "pools.*.nodes.*.public": ({}, True),
     "pools.*.fleet.image": (FLEET, "ami-0f0e0d0c0b0a09080"),
     "pools.*.fleet.size": (FLEET, "g5.xlarge"),
+    "pools.*.fleet.fallbacks": (FLEET, ["t3.medium"]),
+    "pools.*.fleet.spot": (FLEET, 50),
+    "pools.*.fleet.on_demand": ({**FLEET, "pools.p.fleet": {**FLEET["pools.p.fleet"], "spot": 50}}, 1),
+    "pools.*.fleet.warm": (FLEET, 1),
+    "pools.*.fleet.rollout": (FLEET, 90),
     "pools.*.fleet.min": (FLEET, 2),
     "pools.*.fleet.max": (FLEET, 5),
     "pools.*.fleet.desired": (FLEET, 2),
@@ -92,7 +102,7 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
     "pools.*.drain": ({}, 30),
     "pools.*.tls.verify": ({**HTTPS, "pools.p.tls": {}}, False),
     "pools.*.tls.ca": ({**HTTPS, "pools.p.tls": {}}, "/ca.pem"),
-    "pools.*.tls.server_name": ({**HTTPS, "pools.p.tls": {}}, "n.example"),
+    "pools.*.tls.server_name": ({**HTTPS, "pools.p.tls": {"ca": "/ca.pem"}}, "n.example"),
     "pools.*.proxy_protocol": ({}, "v1"),
     "pools.*.firewall": ({}, True),
     "pools.*.preset": ({"pools.p.health_check": {"path": "/up"}}, "salad"),
@@ -107,13 +117,18 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
     "listeners.*.routes.*.exact": (ROUTE, "/v1"),
     "listeners.*.routes.*.methods": (ROUTE, ["GET"]),
     "listeners.*.routes.*.headers": (ROUTE, {"X-A": "b"}),
-    "listeners.*.routes.*.priority": (ROUTE, 9),
+    "listeners.*.routes.*.query": (ROUTE, {"a": "b"}),
+    "listeners.*.routes.*.pools": (
+        {**OTHER, "listeners.l.routes": {"r": {"host": "a.example", "pools": {"p": 1, "q": 1}}}},
+        {"p": 9, "q": 1},
+    ),
+    "listeners.*.routes.*.priority": (ROUTES, 9),
     "listeners.*.routes.*.pool": ({**OTHER, **ROUTE, "listeners.m": {"port": 90, "pool": "q"}}, "q"),
     "listeners.*.routes.*.redirect.scheme": ({**ROUTED_AWAY}, "http"),
     "listeners.*.routes.*.redirect.host": ({**ROUTED_AWAY}, "b.example"),
     "listeners.*.routes.*.redirect.port": ({**ROUTED_AWAY}, 444),
     "listeners.*.routes.*.redirect.path": ({**ROUTED_AWAY}, "/x"),
-    "listeners.*.routes.*.redirect.status": ({**ROUTED_AWAY}, 301),
+    "listeners.*.routes.*.redirect.status": ({**ROUTED_AWAY}, 302),
     "listeners.*.routes.*.answer.status": (ANSWERED, 404),
     "listeners.*.routes.*.answer.body": (ANSWERED, "x"),
     "listeners.*.routes.*.answer.content_type": (ANSWERED, "text/html"),
@@ -121,7 +136,7 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
     "listeners.*.redirect.host": ({**REDIRECT, "listeners.m": {"port": 90, "pool": "p"}}, "b.example"),
     "listeners.*.redirect.port": ({**REDIRECT, "listeners.m": {"port": 90, "pool": "p"}}, 444),
     "listeners.*.redirect.path": ({**REDIRECT, "listeners.m": {"port": 90, "pool": "p"}}, "/x"),
-    "listeners.*.redirect.status": ({**REDIRECT, "listeners.m": {"port": 90, "pool": "p"}}, 301),
+    "listeners.*.redirect.status": ({**REDIRECT, "listeners.m": {"port": 90, "pool": "p"}}, 302),
     "listeners.*.tls.default.certificate": (TLS, "/c.pem"),
     "listeners.*.tls.default.key": (TLS, "/k.pem"),
     "listeners.*.tls.names.*.certificate": (NAMED, "/c.pem"),
@@ -145,6 +160,7 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {
 
 ALSO: dict[str, dict[str, Any]] = {
     "listeners.*.protocol": {"listeners.l.tls": {"default": {"certificate": "/a.pem"}}},
+    "pools.*.protocol": {"pools.p.tls": {"verify": False}},
     "pools.*.nodes.*.public": {f"{NODES}.a.address": "8.8.8.8"},
 }
 """What must change with the leaf, for the spec to stay right."""
@@ -162,6 +178,12 @@ BASE: dict[str, Any] = {
     },
     "listeners": {"l": {"port": 80, "pool": "p"}},
 }
+TCP: dict[str, Any] = {
+    "pools": {"p": {**BASE["pools"]["p"], "protocol": "tcp", "health_check": {}}},
+    "listeners": {"l": {"port": 80, "protocol": "tcp", "pool": "p"}},
+}
+TCP_FLEET = {"pools.p.limits": None, "pools.p.fleet.min": 3, "pools.p.fleet.max": 3}
+"""What a fleet is like where nothing scales it."""
 _NAMES = {"pools": "p", "nodes": "a", "listeners": "l", "routes": "r", "names": "x"}
 
 
@@ -175,18 +197,28 @@ def leaves(model: type[BaseModel] = Spec, at: str = "") -> Iterator[str]:
             yield from leaves(inner, f"{path}.*" if _is_dict(field.annotation) else path)
 
 
-def pair(pattern: str) -> tuple[Spec, Spec, str]:
-    """Two specs that differ in this leaf only, and the leaf's path."""
+def pair(pattern: str, base: dict[str, Any] = BASE, words: Mapping[str, str] | None = None) -> tuple[Spec, Spec, str]:
+    """Two specs that differ in this leaf only, and the leaf's path. `words`: a home's own for certificates and the like."""
     beside, value = CHANGES[pattern]
     path = _path(pattern)
-    before = copy.deepcopy(BASE)
+    before = copy.deepcopy(base)
+    if base is TCP and "pools.p.fleet" in beside:
+        beside = {**beside, **TCP_FLEET}
     for at, item in beside.items():
         put(before, at, copy.deepcopy(item))
     after = copy.deepcopy(before)
     for at, item in ALSO.get(pattern, {}).items():
         put(after, at, item)
     put(after, path, value)
+    before, after = worded(before, words or {}), worded(after, words or {})
     return Spec.load(before), Spec.load(after), SHOWS_AT.get(pattern, path)
+
+
+def worded(data: Any, words: Mapping[str, str]) -> Any:
+    """The data with a home's own words in place of some texts."""
+    if isinstance(data, dict):
+        return {key: worded(item, words) for key, item in data.items()}
+    return words.get(data, data) if isinstance(data, str) else data
 
 
 def put(data: dict[str, Any], path: str, value: Any) -> None:

@@ -14,9 +14,12 @@ import pytest
 from lbkit.dataplane.core.node import NodeState
 from lbkit.errors import SpecError
 from lbkit.spec import Certificate, HealthCheck, Limits, Node, Pool, Spec, Timeouts
+from lbkit.targets.bigip import Device
 from tests.laws.leaves import BASE, put
 
 NODES = {"a": Node(address="10.0.0.1")}
+
+TCP: dict[str, Any] = {"pools.p.protocol": "tcp", "listeners.l.protocol": "tcp", "pools.p.health_check": {}}
 
 # CR-6: a node is a private address, a public one needs an explicit word. CR-13: UDP is refused.
 MISTAKES: list[tuple[str, dict[str, Any], str, str, str]] = [
@@ -56,6 +59,25 @@ MISTAKES: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("a redirect to itself", {"listeners.l.redirect": {}}, "listeners.l.redirect", "leads back", "scheme"),
     ("sticky TCP", {"pools.p.protocol": "tcp", "pools.p.sticky": {}, "listeners.l.protocol": "tcp", "pools.p.health_check": {}},
      "pools.p.sticky", "only carries bytes", "Leave it out"),
+    ("a port on every address, then on one", {"listeners.l.address": "10.0.0.1", "listeners.m": {"port": 80, "pool": "p"}},
+     "listeners.m.port = 80", "'l' has this port", "another"),
+    ("a port on all of IPv4, then on one",
+     {"listeners.l.address": "0.0.0.0", "listeners.m": {"port": 80, "pool": "p", "address": "10.0.0.1"}},
+     "listeners.m.port = 80", "'l' has this port", "another"),
+    ("an open range of codes", {"pools.p.health_check.codes": "200-"}, "health_check.codes = '200-'", "'200-299'", ""),
+    ("codes in other digits", {"pools.p.health_check.codes": "٢٠٠"}, "health_check.codes", "'200-299'", ""),
+    ("a pattern where a host is wanted", {"listeners.l.pool": None, "listeners.l.redirect": {"host": "*.example.com"}},
+     "listeners.l.redirect.host = '*.example.com'", "DNS name", ""),
+    ("a query in a route", {"listeners.l.routes": {"r": {"exact": "/a?b=1", "pool": "p"}}},
+     "routes.r.exact = '/a?b=1'", "path alone", "out"),
+    ("a body where none is sent", {"listeners.l.routes": {"r": {"path": "/a", "answer": {"status": 204, "body": "x"}}}},
+     "routes.r.answer.body", "has no body", "Leave it out"),
+    ("limits of requests for TCP", {**TCP, "listeners.l.limits": {"fields": 9}, "listeners.l.timeouts": {"header": 3, "body": 9}},
+     "listeners.l.limits.fields = 9", "sees no request", "Leave it out"),
+    ("a timer of requests for TCP", {**TCP, "listeners.l.timeouts": {"header": 3}}, "listeners.l.timeouts.header = 3", "sees no", "out"),
+    ("status codes for TCP", {**TCP, "pools.p.passive_check": {"codes": "500"}}, "passive_check.codes = '500'", "no status", "out"),
+    ("a queue that the legacy gateway always has", {"pools.p.preset": "salad_legacy", "pools.p.limits": {"queue": None}},
+     "pools.p.limits.queue", "legacy gateway does not", "choose 100"),
     ("a mapping that is a list", {"pools.p.nodes": ["10.0.0.1"]}, "pools.p.nodes", "mapping keyed by names", ""),
 ]  # fmt: skip
 
@@ -111,9 +133,35 @@ def test_a_secret_in_the_spec_is_refused_and_not_shown():
     assert "file:/path" in text
     assert "hunter2" not in text
     HealthCheck(path="/", headers={"Authorization": "file:/run/secrets/token"})
+    for length in (1, 2000):
+        with pytest.raises(SpecError) as caught:
+            Certificate(certificate="-----BEGIN PRIVATE KEY-----" + "hunter2" * length)
+        assert "PEM text" in str(caught.value)
+        assert "hunter2" not in str(caught.value)
     with pytest.raises(SpecError) as caught:
-        Certificate(certificate="-----BEGIN PRIVATE KEY-----hunter2")
-    assert "PEM text" in str(caught.value)
+        Device(address="10.0.0.1", user="admin", password=12345)  # type: ignore[arg-type]
+    assert "Device.password" in str(caught.value)
+    assert "12345" not in str(caught.value)
+
+
+def test_a_value_is_shown_where_only_the_name_is_that_of_a_secret():
+    text = text_of({"listeners.l.limits": {"headers": 0}})
+    assert "listeners.l.limits.headers = 0" in text
+
+
+def test_what_is_no_mapping_at_all_is_named():
+    with pytest.raises(SpecError) as caught:
+        Spec.load([1])  # type: ignore[arg-type]
+    assert "(all of it)" in str(caught.value)
+
+
+def test_a_routed_tls_listener_loads_from_its_own_dump():
+    data = copy.deepcopy(BASE)
+    for path, value in {**TCP, "listeners.l.protocol": "tls"}.items():
+        put(data, path, value)
+    data["listeners"]["l"]["routes"] = {"r": {"host": "*.a.example", "pool": "p", "path": None}}
+    spec = Spec.load(data)
+    assert Spec.load(spec.model_dump()) == spec
 
 
 @pytest.mark.parametrize("make", [lambda: Limits(hard=True), lambda: Timeouts(idle=True), lambda: Limits(hard=2.5)])  # type: ignore[arg-type]

@@ -21,8 +21,8 @@ class NodeState:
 
     __slots__ = (
         "able", "address", "admin", "asked", "backup", "ejected", "errors", "failures", "hard", "health", "last",
-        "last_error", "leaving", "mark", "name", "order", "picker", "port", "requests", "rest", "rests", "share", "soft",
-        "tickets", "turn", "wakes_by_traffic", "weight", "woken",
+        "last_error", "leaving", "mark", "name", "order", "picker", "port", "requests", "rest", "rests", "served", "share",
+        "soft", "tickets", "turn", "wakes_by_traffic", "weight", "woken",
     )  # fmt: skip
 
     def __init__(self, name: str, spec: Node, pool: Pool) -> None:
@@ -41,7 +41,7 @@ class NodeState:
         self.asked: Admin = spec.admin_state
         self.leaving = self.ejected = self.able = False
         self.tickets: set[Ticket] = set()
-        self.requests = self.failures = self.errors = 0
+        self.requests = self.failures = self.errors = self.served = 0
         self.turn = self.last = self.order = 0
         self.woken = 0.0
         self.last_error = ""
@@ -83,6 +83,11 @@ class NodeState:
     def open(self) -> bool:
         """Whether one more fits now."""
         return self.eligible and (self.hard is None or len(self.tickets) < self.hard)
+
+    @property
+    def checking(self) -> bool:
+        """Whether its first probe will decide if it may get work."""
+        return self.health.state == "checking" and self.probed and self.admin == "ready"
 
     @property
     def probed(self) -> bool:

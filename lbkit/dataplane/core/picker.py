@@ -22,7 +22,10 @@ class Picker(ABC):
 
     @abstractmethod
     def pick(self, key: bytes, avoid: Collection[NodeState]) -> NodeState | None:
-        """The best node that is not to be avoided. `key` is the client's address."""
+        """The best node that is not to be avoided. `key` is the client's address.
+
+        With nothing to avoid the node counts from now on as having one more; else its new load is told by `changed`.
+        """
 
     def changed(self, node: NodeState) -> None:  # noqa: B027
         """The node's load or share is another."""

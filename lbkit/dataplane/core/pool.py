@@ -38,7 +38,6 @@ class PoolState:
         self._random = random
         self.tiers = Tiers(spec.algorithm, random)
         self._sleepers = Sleepers(self)
-        self._excess = 0
         self._growing: dict[NodeState, int] = {}
         self._pace: float | None = None
         self._freed_at: float | None = None
@@ -58,12 +57,12 @@ class PoolState:
     def arrive(self, ticket: Ticket, now: float) -> list[Command]:
         """New work: assigned, queued (no command for it yet) or refused."""
         ticket.arrived = now
-        node = None if ticket.wanted else self.tiers.ready.pick(ticket.key, ticket.tried)
+        node = self.tiers.ready.pick(ticket.key, ticket.tried) if not ticket.wanted else None
         if node is None:
             node = self._choose(ticket, now)
         if node is not None:
-            commands: list[Command] = [self._assign(ticket, node, now)]
-            return commands if not self._excess else commands + self._wake(now)
+            command = self._assign(ticket, node, now)
+            return [command, *self._wake(now)] if self.sleepers_in_order else [command]
         return [*self._wait(ticket, now), *self._wake(now)]
 
     def release(self, ticket: Ticket, now: float) -> list[Command]:
@@ -179,7 +178,6 @@ class PoolState:
         for node in before.values():
             commands += self._leave(node, now)
         self._reschedule(now)
-        self._excess = sum(max(0, len(n.tickets) - n.soft) for n in self.nodes.values() if n.soft is not None)
         return [*commands, *self._overfull(), *self._serve(now)]
 
     def retire(self, now: float) -> list[Command]:
@@ -260,21 +258,24 @@ class PoolState:
 
     def _assign(self, ticket: Ticket, node: NodeState, now: float) -> Command:
         ticket.node, ticket.assigned_at = node, now
-        node.tickets.add(ticket)
+        tickets = node.tickets
+        tickets.add(ticket)
         node.requests += 1
         self.in_flight += 1
-        if node.soft is not None and len(node.tickets) > node.soft:
-            self._excess += 1
+        if not node.backup:
+            self.tiers.load += 1
+        load = len(tickets)
         if node.rests:
             self._sleepers.load(node)
-        self.tiers.moved(node)
+        if load == node.hard or load == node.soft or node.rests or ticket.wanted or ticket.tried:
+            self.tiers.moved(node)  # else its picker counted this one when it chose the node
         return Assign(ticket)
 
     def _unload(self, ticket: Ticket, node: NodeState) -> None:
-        if node.soft is not None and len(node.tickets) > node.soft and not node.leaving:
-            self._excess -= 1
         node.tickets.discard(ticket)
         self.in_flight -= 1
+        if node.able and not node.backup:
+            self.tiers.load -= 1
         if node.leaving:
             return
         if node.rests:
@@ -295,9 +296,13 @@ class PoolState:
         return []
 
     def _wake(self, now: float) -> list[Command]:
+        """Wake for what the awake nodes can't carry within their soft limits, and for the first request of all."""
         if not self.sleepers_in_order:
             return []
-        return self._sleepers.wake_for(max(self._excess + len(self.waiting), 0 if self.tiers.able else 1), now)
+        return self._sleepers.wake_for(max(self._demand(), 0 if self.tiers.able else 1), now)
+
+    def _demand(self) -> int:
+        return len(self.waiting) + max(0, self.tiers.load - (self.spec.limits.soft or 1) * self.tiers.able)
 
     def _serve(self, now: float) -> list[Command]:
         """Give what room there is to those who wait; wake for the rest, or let rest who is not needed."""
@@ -310,8 +315,7 @@ class PoolState:
             del self.waiting[first]
             commands.append(self._assign(first, node, now))
         if self.sleepers_in_order:
-            if self.waiting or self._excess > 0:
-                commands += self._wake(now)
+            commands += self._sleepers.wake_for(self._demand(), now)
             commands += self._sleepers.settle(now)
         return commands
 

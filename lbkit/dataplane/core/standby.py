@@ -94,7 +94,7 @@ class Sleepers:
         for node in sorted(self._idle, key=lambda node: -node.order):
             if not self._dispensable(node):
                 break
-            since = node.woken + self._pool.spec.standby.min_awake
+            since = self._may_rest_at(node)
             if since > now:
                 if ("rest", node) not in self._pool.agenda:
                     self._pool.agenda.set(("rest", node), since)
@@ -143,15 +143,22 @@ class Sleepers:
     def _arise(self, node: NodeState, now: float) -> None:
         self._forget_wake(node)
         self._failed.pop(node, None)
-        node.rest, node.woken = "awake", now
+        node.rest, node.woken, node.served = "awake", now, node.requests
         self._pool.place(node, now)
         self.load(node)
 
     def _dispensable(self, node: NodeState) -> bool:
         pool = self._pool
         soft = pool.spec.limits.soft or 1
-        others = pool.tiers.able - (1 if node.able else 0)
-        return not pool.waiting and node.able and pool.in_flight <= soft * others
+        return not pool.waiting and node.able and pool.tiers.load <= soft * self._others(node)
+
+    def _may_rest_at(self, node: NodeState) -> float:
+        """The only awake node waits for those who were refused while it woke: they come again."""
+        unused = node.requests == node.served and not self._others(node)
+        return node.woken + max(self._pool.spec.standby.min_awake, PATIENCE if unused else 0)
+
+    def _others(self, node: NodeState) -> int:
+        return self._pool.tiers.able - (1 if node.able else 0)
 
     def _rest(self, node: NodeState) -> list[Command]:
         self._idle.pop(node, None)

@@ -19,6 +19,8 @@ class Tiers:
         self._nodes: set[NodeState] = set()
         self.able = 0
         """Nodes that may get new work and are no backups."""
+        self.load = 0
+        """Work in flight on those."""
         self.ready = picker(algorithm, random, lambda: self._counted(False))
         """Always-on nodes with room, below their soft limit."""
         self._backup = picker(algorithm, random, lambda: self._counted(True))
@@ -28,7 +30,9 @@ class Tiers:
         """Put the node where it belongs after a change of health, admin state, rest or membership."""
         if node.eligible != node.able:
             node.able = not node.able
-            self.able += 0 if node.backup else 1 if node.able else -1
+            if not node.backup:
+                self.able += 1 if node.able else -1
+                self.load += len(node.tickets) if node.able else -len(node.tickets)
             if node.able:
                 self._nodes.add(node)
             else:
@@ -44,7 +48,9 @@ class Tiers:
             node.picker = None
         if node.able:
             node.able = False
-            self.able -= 0 if node.backup else 1
+            if not node.backup:
+                self.able -= 1
+                self.load -= len(node.tickets)
             self._nodes.discard(node)
             self.ready.renew()
             self._backup.renew()

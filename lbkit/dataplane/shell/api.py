@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from lbkit.dataplane.config import BootConfig
-from lbkit.dataplane.shell import exposition, openapi
+from lbkit.dataplane.shell import exposition, openapi, page
 from lbkit.dataplane.shell.server import Server
 from lbkit.errors import LbkitError
 
-_PAGE = Path(__file__).with_name("page.html")
-_NAME = "[A-Za-z0-9-]+"
+_NAME = "[^/]+"
+_NAMED = 10
 ACTIONS = ("ready", "drain", "maintenance", "wake")
 
 
@@ -27,16 +27,17 @@ class Reply:
     status: int
     body: bytes
     content_type: str = "application/json"
+    headers: tuple[str, ...] = ()
 
 
 def reply(status: int, value: Any) -> Reply:
     return Reply(status, json.dumps(value).encode() + b"\n")
 
 
-def problem(status: int, title: str, **more: Any) -> Reply:
+def problem(status: int, title: str, *headers: str, **more: Any) -> Reply:
     """An error in the form of RFC 9457."""
     body = json.dumps({"type": "about:blank", "title": title, "status": status, **more}).encode() + b"\n"
-    return Reply(status, body, "application/problem+json")
+    return Reply(status, body, "application/problem+json", headers)
 
 
 Handler = Callable[..., Reply]
@@ -71,7 +72,9 @@ class Api:
             if found is None:
                 continue
             if method not in methods:
-                return problem(405, f"{method} is not for {path}; {' and '.join(methods)} are")
+                fit = list(methods)
+                title = f"{method} is not for {path}; {' and '.join(fit)} {'are' if fit[1:] else 'is'}"
+                return problem(405, title, f"Allow: {', '.join(fit)}")
             try:
                 return methods[method](*found.groups(), body=body)
             except _NoSuch as error:
@@ -86,7 +89,7 @@ class Api:
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def _page(self, body: bytes) -> Reply:
-        return Reply(200, _PAGE.read_bytes(), "text/html; charset=utf-8")
+        return Reply(200, page.body(), "text/html; charset=utf-8", page.headers())
 
     def _metrics(self, body: bytes) -> Reply:
         return Reply(200, exposition.text(self._server).encode(), "text/plain; version=0.0.4; charset=utf-8")
@@ -125,7 +128,7 @@ class Api:
         return data if isinstance(data, Reply) else self._change(pool, lambda nodes: {**nodes, node: data})
 
     def _delete_node(self, pool: str, node: str, body: bytes) -> Reply:
-        self._found_node(pool, node)
+        self._commanded(pool, node)
         return self._change(pool, lambda nodes: {name: item for name, item in nodes.items() if name != node})
 
     def _change(self, pool: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Reply:
@@ -138,7 +141,7 @@ class Api:
         return reply(200, {"revision": self._server.revision})
 
     def _act(self, pool: str, node: str, action: Any, body: bytes) -> Reply:
-        self._found_node(pool, node)
+        self._commanded(pool, node)
         dispatcher = self._server.pools[pool]
         if action == "wake":
             dispatcher.wake(node)
@@ -150,16 +153,33 @@ class Api:
 
     def _found(self, pool: str) -> dict[str, Any]:
         if pool not in self._server.pools:
-            raise _NoSuch(f"There is no pool {pool}; there are {', '.join(self._server.pools)}")
+            raise _NoSuch(f"There is no pool {pool}; there {_some(self._server.pools, pool)}")
         found: dict[str, Any] = self._server.status()["pools"][pool]
         return found
 
     def _found_node(self, pool: str, node: str) -> dict[str, Any]:
         nodes = self._found(pool)["nodes"]
-        if node not in nodes or node not in self._server.pools[pool].pool.nodes:
-            raise _NoSuch(f"There is no node {pool}/{node}; there are {', '.join(f'{pool}/{name}' for name in nodes)}")
+        if node not in nodes:
+            there = _some([f"{pool}/{name}" for name in nodes], f"{pool}/{node}")
+            raise _NoSuch(f"There is no node {pool}/{node}; there {there}")
         found: dict[str, Any] = nodes[node]
         return found
+
+    def _commanded(self, pool: str, node: str) -> dict[str, Any]:
+        """A node that takes orders: one that is being removed can only be looked at."""
+        found = self._found_node(pool, node)
+        if node not in self._server.pools[pool].pool.nodes:
+            raise _NoSuch(f"Node {pool}/{node} was removed; it only ends its running work")
+        return found
+
+
+def _some(names: Iterable[str], wanted: str) -> str:
+    """What there is; of many the likeliest."""
+    names = list(names)
+    if len(names) <= _NAMED:
+        return f"are {', '.join(names)}"
+    near = difflib.get_close_matches(wanted, names, n=_NAMED, cutoff=0.0)
+    return f"are {', '.join(near)} and {len(names) - len(near)} more"
 
 
 class _NoSuch(Exception):

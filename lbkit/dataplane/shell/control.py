@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hmac
 import os
+import re
 from pathlib import Path
 from typing import Protocol
 
@@ -109,7 +110,9 @@ class Control:
             return problem(error.status, error.reason)
         path = request.target.decode().partition("?")[0]
         if not trusted and path != "/" and not self._knows_token(request):
-            return problem(401, "The control API asks for the bearer token")
+            return problem(401, "The control API asks for the bearer token", "WWW-Authenticate: Bearer")
+        if why := _misled(request, trusted):
+            return problem(403, why)
         if request.length is None:
             return problem(411, "Send a Content-Length")
         body = await reader.readexactly(request.length)
@@ -137,8 +140,18 @@ def _token(path: Path | None) -> bytes:
 def _bytes(reply: Reply) -> bytes:
     lines = [
         f"HTTP/1.1 {reply.status} lbkit", f"Content-Type: {reply.content_type}", f"Content-Length: {len(reply.body)}",
-        "Cache-Control: no-store", "Connection: close",
-        *(["WWW-Authenticate: Bearer"] if reply.status == 401 else []),
-        *(["Content-Security-Policy: default-src 'self' 'unsafe-inline'; img-src data:"] if "html" in reply.content_type else []),
+        "Cache-Control: no-store", "X-Content-Type-Options: nosniff", "Connection: close", *reply.headers,
     ]  # fmt: skip
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + reply.body
+
+
+def _misled(request: Request, trusted: bool) -> str:
+    """Why this may be the work of a foreign page in a browser that reaches this socket through a forwarded port."""
+    host = request.host or b""
+    origin = request.value(b"origin")
+    if origin is not None and origin.partition(b"://")[2] != host:
+        return "A page of another origin may not use the control API"
+    name = host.decode("latin-1").rpartition(":")[0] if re.search(rb":\d+$", host) else host.decode("latin-1")
+    if trusted and "." in name and not re.fullmatch(r"[\d.]+", name):  # a foreign name that was pointed at us
+        return "On its socket the control API is asked for as localhost or by an address"
+    return ""

@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 import random
 from collections import deque
+from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
-from lbkit.dataplane.core.commands import Assign, Command, Drained, Drop, Gone, Reason, Refuse, Rest, Ticket, Wake
+from lbkit.dataplane.core.commands import Assign, Command, Drained, Drop, Gone, Refuse, Rest, Ticket, Wake
 from lbkit.dataplane.core.node import Admin, NodeState
 from lbkit.dataplane.core.pool import PoolState
 from lbkit.dataplane.shell.alarm import Alarm
@@ -20,20 +21,14 @@ from lbkit.dataplane.shell.hooks import Hooks
 from lbkit.dataplane.shell.loop import Loop
 from lbkit.dataplane.shell.metrics import PoolMetrics
 from lbkit.dataplane.shell.upstream import NodeConnections
+from lbkit.dataplane.wire import answer as answers
 from lbkit.spec import Pool
 
 if TYPE_CHECKING:
     from lbkit.dataplane.shell.tls import NodeSecurity
+    from lbkit.dataplane.shell.work import Work
 
 log = logging.getLogger("lbkit.pool")
-
-
-class Bearer(Protocol):
-    """A ticket of the shell."""
-
-    def assigned(self, node: NodeState) -> None: ...
-    def refused(self, reason: Reason, retry_after: int | None) -> None: ...
-    def dropped(self, reason: Reason) -> None: ...
 
 
 class Dispatcher:
@@ -46,28 +41,31 @@ class Dispatcher:
         self.connections = NodeConnections(loop)
         self.connections.security = security
         self.metrics = PoolMetrics()
+        self.reader = answers.Reader()
+        self.first_verdict: Callable[[], None] = lambda: None
+        """Called when a node was probed for the first time."""
         self._hooks = Hooks(self)
         self._todo: deque[Command] = deque()
         self._busy = False
         self._alarm = Alarm(loop, self._expire)
 
-    def submit(self, ticket: Ticket) -> None:
+    def submit(self, ticket: Work, now: float) -> None:
         """New work: its ticket is told when there is a node for it, or why there is none."""
-        commands = self.pool.arrive(ticket, monotonic())
-        if len(commands) != 1 or ticket.node is None or self._busy:
+        commands = self.pool.arrive(ticket, now)
+        if ticket.node is None or self._busy or len(commands) != 1:
             self._do(commands)
             return
         self._busy = True
         try:
-            cast(Bearer, ticket).assigned(ticket.node)
+            ticket.assigned(ticket.node)
         finally:
             self._busy = False
         if self._todo:
             self._do([])
 
-    def release(self, ticket: Ticket) -> None:
+    def release(self, ticket: Ticket, now: float) -> None:
         """The work is over. Harmless when repeated."""
-        commands = self.pool.release(ticket, monotonic())
+        commands = self.pool.release(ticket, now)
         if commands:
             self._do(commands)
 
@@ -92,6 +90,8 @@ class Dispatcher:
         before = node.health.state
         self._do(self.pool.probed(node, good, error, monotonic()))
         if node.health.state != before:
+            if before == "checking":
+                self.first_verdict()
             log.info("node %s/%s is %s%s", self.name, node.name, node.health.state, f": {error}" if error else "")
 
     def set_admin(self, node: str, state: Admin) -> None:
@@ -112,6 +112,12 @@ class Dispatcher:
         )
         told = self.pool.woke if waking else self.pool.rested
         self._do(told(node, error, monotonic()))
+
+    @property
+    def undecided(self) -> bool:
+        """Whether no node can serve, but some may as soon as they are probed."""
+        nodes = self.pool.nodes.values()
+        return not any(node.usable for node in nodes) and any(node.checking for node in nodes)
 
     def configure(self, spec: Pool, security: NodeSecurity | None = None) -> None:
         self.spec, self.connections.security = spec, security
@@ -158,7 +164,7 @@ class Dispatcher:
             log.info("node %s/%s has nothing in flight any more", self.name, cast(Drained, command).node.name)
 
     def _tell(self, command: Assign | Refuse | Drop) -> None:
-        bearer = cast(Bearer, command.ticket)
+        bearer = cast("Work", command.ticket)
         if type(command) is Assign:
             if command.ticket.node is not None:
                 bearer.assigned(command.ticket.node)

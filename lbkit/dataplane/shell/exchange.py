@@ -10,6 +10,7 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from lbkit.dataplane.core.node import NodeState
 from lbkit.dataplane.shell.dispatch import Dispatcher
 from lbkit.dataplane.shell.stream import Stream
 from lbkit.dataplane.shell.upstream import NodeConnection
@@ -32,31 +33,36 @@ HELD_LIMIT = 65_536
 class Exchange(Work):
     """The ticket of one HTTP request."""
 
-    answer: Answer | None = None
-    stream: Stream | None = None
-    tunnel = False
-    """Whether the node switched protocols: bytes pass as they are."""
-    status = bytes_in = bytes_out = 0
-    cause = served_by = ""
-    first_byte_at = 0.0
-    _chunked_answer = _close = False
-    _held: list[bytes] | None = None
-    _head = b""
-    _phase = ""
+    __slots__ = (
+        "_chunked_answer", "_close", "_head", "_held", "_interim", "_phase", "answer", "began", "bytes_in", "bytes_out", "cause",
+        "client", "first_byte_at", "request", "served_by", "status", "stream", "total_due", "tunnel", "upload",
+    )  # fmt: skip
 
-    def __init__(self, client: HttpSession, request: Request, dispatcher: Dispatcher) -> None:
+    def __init__(self, client: HttpSession, request: Request, dispatcher: Dispatcher, body: bytes = b"") -> None:
+        """`body`: the whole of it, if it came together with the head."""
         spec = dispatcher.spec
         wanted = requests.cookie(request, spec.sticky.cookie.encode()) if spec.sticky else b""
         super().__init__(dispatcher, client.peer, wanted, spec.proxy_protocol is None)
         self.client, self.request = client, request
-        self.upload = request.body() if request.length != 0 else NOTHING
-        self.began = began = monotonic()
-        self.total_due = inf if spec.timeouts.total is None else began + spec.timeouts.total
+        self.upload = NOTHING if request.length == len(body) else request.body()
+        self.began = monotonic()
+        self.total_due = inf if spec.timeouts.total is None else self.began + spec.timeouts.total
+        self.answer: Answer | None = None
+        self.stream: Stream | None = None
+        self.tunnel = False
+        """Whether the node switched protocols: bytes pass as they are."""
+        self.bytes_in, self.bytes_out, self.status = len(body), 0, 0
+        self.first_byte_at = 0.0
+        self.cause = self.served_by = self._phase = ""
+        self._held, self._head = body, b""
+        self._chunked_answer = self._close = self._interim = False
 
     def start(self) -> None:
         if self.total_due < inf:
             self.client.alarm.at(self.total_due)
-        self.dispatcher.submit(self)
+        else:
+            self.client.alarm.due = inf
+        self.dispatcher.submit(self, self.began)
 
     # -- the client's side -------------------------------------------------------------------------------------------
 
@@ -73,12 +79,12 @@ class Exchange(Work):
             return
         self.bytes_in += len(payload)
         limit = self.client.listening.spec.limits.body
-        if limit is not None and self.bytes_in > limit:
+        if limit is not None and isinstance(upload, ChunkedBody) and upload.octets > limit:
             self._bad_body(BadMessage(413, f"The body is larger than {limit} octets."))
         elif self.stream is not None:
             self._send(payload)
         elif payload:
-            self._held = [*(self._held or ()), payload]
+            self._held += payload
             if self.bytes_in > HELD_LIMIT:
                 self.client.pause(True)
 
@@ -105,31 +111,32 @@ class Exchange(Work):
         self._alarm_in(seconds)
 
     def opened(self, connection: NodeConnection) -> None:
-        node, client, request = connection.node, self.client, self.request
+        client, request, upload = self.client, self.request, self.upload
         stream = self.stream = connection.stream
         assert stream is not None
         stream.receive = self.node_data
-        host = request.host or b"%b:%d" % (node.address.encode(), node.port)
         head = requests.head_for_node(
-            request, client.forwarded(request), client.request_id, host, client.trace(request)
+            request, client.forwarded(request), client.request_id, request.host or _authority(connection.node),
+            client.trace(request), self._held,
         )  # fmt: skip
-        if self.dispatcher.spec.proxy_protocol is not None:
-            head = client.proxy_header(self.dispatcher.spec.proxy_protocol) + head
-        if self._held:
-            head += b"".join(self._held)
-            self._held = None
-        elif request.expects_continue and not self.upload.done:
-            client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if not self.keeps:
+            head = client.proxy_header(self.dispatcher.spec.proxy_protocol or "") + head
         if client.stream.full:
             stream.pause_reading()
-        self._send(head)
-        if not self.upload.done:
-            client.pause(stream.full)
+        stream.write(head)
+        if upload.done:
+            self._expect("first_byte")
+            return
+        if request.expects_continue and not self._held:
+            client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._held = b""
+        self._expect("body")
+        client.pause(stream.full)
 
     def node_data(self, data: bytes) -> None:
         try:
             if self.answer is None:
-                self._answer_head(self._head + data if self._head else data)
+                self._more_of_head(data) if self._head else self._answer_head(data)
             else:
                 self._pass_on(data)
         except BadMessage as error:
@@ -144,7 +151,7 @@ class Exchange(Work):
             if self._chunked_answer:
                 self.client.write(LAST_CHUNK)
             self._finish(reusable=False)
-        elif answer is None and not self._head and self._repeatable():
+        elif answer is None and not self._head and not self._interim and self._repeatable():
             self.connection = self.stream = None
             if not self.another(error):
                 self.failed("died")
@@ -163,9 +170,9 @@ class Exchange(Work):
             return
         self.cause = reason
         if self.answer is not None:
-            body = self.answer.body
+            seen = self._chunked_answer or isinstance(self.answer.body, LengthBody)
             self.end()
-            self.client.break_off(seen=not self.tunnel and not isinstance(body, UntilCloseBody))
+            self.client.break_off(seen)
             return
         codes = self.dispatcher.spec.codes
         status = {
@@ -175,17 +182,20 @@ class Exchange(Work):
         }.get(reason, codes.died)  # fmt: skip
         self._refuse(status, reason, EXPLAINED[reason], retry_after)
 
-    def end(self, keep_alive: float = 0) -> None:
+    def end(self, keep_alive: float = 0) -> float:
+        now = monotonic()
         if self.over:
-            return
+            return now
         self.over, self.stream = True, None
-        if self.node is not None:
-            self.served_by = self.node.name
-        connection, self.connection = self.connection, None
+        node, connection = self.node, self.connection
+        if node is not None:
+            self.served_by = node.name
         if connection is not None:
+            self.connection = None
             self.dispatcher.connections.give(connection, keep_alive)
-        self.dispatcher.release(self)
-        self.client.listening.record(self.client, self)
+        self.dispatcher.release(self, now)
+        self.client.listening.record(self.client, self, now)
+        return now
 
     def late(self) -> None:
         """The alarm rang."""
@@ -199,18 +209,17 @@ class Exchange(Work):
             self.failed(self._phase)
 
     def _finish(self, reusable: bool) -> None:
-        timeouts = self.dispatcher.spec.timeouts
-        node = self.node
-        self.end(timeouts.keep_alive if reusable else 0)
-        if node is not None and (check := self.dispatcher.spec.passive_check) is not None:
+        spec, node = self.dispatcher.spec, self.node
+        now = self.end(spec.timeouts.keep_alive if reusable else 0)
+        if node is not None and (check := spec.passive_check) is not None:
             bad = check.codes is not None and among(self.status, check.codes)
             self.dispatcher.observed(node, not bad, f"status {self.status}")
-        self.client.answered(self._close)
+        self.client.answered(self._close, now)
 
     def _refuse(
         self, status: int, reason: str, detail: str, retry_after: int | None = None, close: bool = False
     ) -> None:
-        close = close or not self.upload.done or not self.request.keep_alive
+        close = close or not self.upload.done or not self.request.keep_alive or self.request.version == 0
         self.status, self.cause = status, reason
         self.dispatcher.metrics.refusals[reason] += 1
         self.end()
@@ -229,14 +238,22 @@ class Exchange(Work):
 
     # -- the answer --------------------------------------------------------------------------------------------------
 
+    def _more_of_head(self, data: bytes) -> None:
+        """Another piece. The head is read once it is whole or too long, not with every piece."""
+        seen = max(0, len(self._head) - 3)
+        self._head += data
+        if self._head.find(b"\r\n\r\n", seen) >= 0 or len(self._head) >= answers.HEAD_LIMIT:
+            self._answer_head(self._head)
+
     def _answer_head(self, data: bytes) -> None:
         request, client = self.request, self.client
-        while (answer := answers.read(data, request.method, request.websocket)) is not None:
+        while (answer := self.dispatcher.reader.read(data, request)) is not None:
             if answer.status >= 200 or answer.status == 101:
                 self._head = b""
                 self._begin(answer, data, answer.head_length)
                 return
             if answer.status != 100 and request.version == 1:
+                self._interim = True
                 client.write(
                     answers.head_for_client(answer, chunked=False, close=False, old_client=False, date=client.date())
                 )
@@ -349,3 +366,8 @@ class Exchange(Work):
 
     def _repeatable(self) -> bool:
         return self.request.method in requests.IDEMPOTENT and not self.request.has_body
+
+
+def _authority(node: NodeState) -> bytes:
+    """The Host of a request that had none (HTTP/1.0)."""
+    return b"%b:%d" % (node.address.encode(), node.port)

@@ -1,9 +1,16 @@
-"""The metrics in Prometheus' text form (exposition format 0.0.4). Label values are names of the spec and fixed words."""
+"""The metrics in Prometheus' text form (exposition format 0.0.4).
+
+Label values are names of the spec and fixed words, so a balancer never has more series than its configuration explains.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import platform
+import resource
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
+from time import time
 from typing import TYPE_CHECKING
 
 from lbkit.dataplane.core.node import NodeState
@@ -15,9 +22,12 @@ from lbkit.release import VERSION
 if TYPE_CHECKING:
     from lbkit.dataplane.shell.server import Server
 
-Labels = Mapping[str, object]
+Labels = str
+"""`name="value"` pairs with commas between, already escaped."""
 Sample = tuple[Labels, float]
-_STATES = ("up", "checking", "down", "ejected", "drain", "maintenance", "asleep", "waking", "resting", "leaving")
+STATES = ("up", "checking", "down", "ejected", "drain", "maintenance", "asleep", "waking", "resting", "leaving")
+_CODES = frozenset({0, 499, 524, *HTTPStatus})
+_BOUNDS = tuple(f'le="{bound:g}"' for bound in SECONDS)
 
 
 def text(server: Server) -> str:
@@ -27,134 +37,168 @@ def text(server: Server) -> str:
     return "\n".join(lines) + "\n"
 
 
+def labels(**pairs: object) -> Labels:
+    """Escaped as the format wants it, whatever the names may hold one day."""
+    return ",".join(f'{name}="{_escaped(str(value))}"' for name, value in pairs.items())
+
+
 def _process(server: Server) -> Iterator[str]:
-    yield from _metric("lbkit_info", "gauge", "The balancer.", [({"version": VERSION}, 1)])
+    python = platform.python_version()
     yield from _metric(
-        "lbkit_config_revision", "gauge", "Configurations applied since the start.", [({}, server.revision)]
+        "lbkit_build_info", "gauge", "Which release runs, always 1.", [(labels(version=VERSION, python=python), 1)]
     )
-    yield from _metric("lbkit_ready", "gauge", "Whether every pool can serve.", [({}, not server.unready())])
-    yield from _metric(
+    yield from _one("lbkit_config_revision", "gauge", "Configurations applied since the start.", server.revision)
+    yield from _one("lbkit_ready", "gauge", "1 where every pool can serve.", not server.unready())
+    yield from _histogram(
         "lbkit_event_loop_lag_seconds",
-        "gauge",
-        "How late the event loop was at its last look.",
-        [({}, server.history.lag)],
+        "How late the event loop came, four looks a second.",
+        [("", server.history.late)],
     )
     dropped = server.journal.dropped if server.journal else 0
-    yield from _metric("lbkit_access_log_dropped_total", "counter", "Lines of the access log lost.", [({}, dropped)])
+    yield from _one("lbkit_access_log_dropped_total", "counter", "Lines of the access log that were lost.", dropped)
     with open("/proc/self/statm") as file:
-        resident = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    yield from _metric("process_resident_memory_bytes", "gauge", "Memory in use.", [({}, resident)])
-    descriptors = len(os.listdir("/proc/self/fd"))
-    yield from _metric("process_open_fds", "gauge", "Open file descriptors.", [({}, descriptors)])
+        pages = int(file.read().split()[1])
+    yield from _one(
+        "process_resident_memory_bytes", "gauge", "Memory in use.", pages * os.sysconf("SC_PAGE_SIZE")
+    )  # fmt: skip
+    yield from _one("process_open_fds", "gauge", "Open file descriptors.", len(os.listdir("/proc/self/fd")))
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    yield from _one("process_max_fds", "gauge", "File descriptors that may be open.", most)
     times = os.times()
-    yield from _metric(
-        "process_cpu_seconds_total", "counter", "Processor time spent.", [({}, times.user + times.system)]
-    )
+    yield from _one("process_cpu_seconds_total", "counter", "Processor time spent.", times.user + times.system)
+    began = time() - (server.loop.time() - server.started)
+    yield from _one("process_start_time_seconds", "gauge", "Start, in seconds since 1970.", round(began, 2))
 
 
 def _listeners(listeners: list[tuple[str, Listening]]) -> Iterator[str]:
-    def each(name: str, kind: str, text: str, value: str) -> Iterator[str]:
-        samples: list[Sample] = [({"listener": key}, float(getattr(item.metrics, value))) for key, item in listeners]
-        yield from _metric(name, kind, text, samples)
-
+    named = [(labels(listener=name), item) for name, item in listeners]
     yield from _metric(
-        "lbkit_connections",
-        "gauge",
-        "Open client connections.",
-        [({"listener": k}, v.connections) for k, v in listeners],
+        "lbkit_connections", "gauge", "Open client connections.", [(key, item.connections) for key, item in named]
     )
-    yield from each("lbkit_connections_accepted_total", "counter", "Client connections accepted.", "accepted")
-    yield from each("lbkit_connections_denied_total", "counter", "Connections that were not let in.", "denied")
-    for name, kind, help_text in (
-        ("bad", "lbkit_bad_requests_total", "What was no proper request or handshake, by answer."),
-        ("routed", "lbkit_answered_here_total", "Redirects and fixed answers."),
+    yield from _metric(
+        "lbkit_connections_limit", "gauge", "Client connections that may be open.",
+        [(key, item.spec.limits.connections) for key, item in named],
+    )  # fmt: skip
+    yield from _metric(
+        "lbkit_connections_accepted_total", "counter", "Client connections accepted.",
+        [(key, item.metrics.accepted) for key, item in named],
+    )  # fmt: skip
+    yield from _metric(
+        "lbkit_connections_denied_total", "counter", "Client connections that were not let in.",
+        [(key, item.metrics.denied) for key, item in named],
+    )  # fmt: skip
+    for name, help_text, value in (
+        ("lbkit_bad_requests_total", "What was no proper request or handshake (0), by answer.", "bad"),
+        ("lbkit_answered_here_total", "Redirects, fixed answers and requests that no route fits, by answer.", "routed"),
     ):
-        samples: list[Sample] = [
-            ({"listener": key, "code": code}, count)
-            for key, item in listeners for code, count in sorted(getattr(item.metrics, name).items())
+        samples = [
+            (f'{key},code="{code}"', count)
+            for key, item in named for code, count in _by_code(getattr(item.metrics, value))
         ]  # fmt: skip
-        yield from _metric(kind, "counter", help_text, samples)
+        yield from _metric(name, "counter", help_text, samples)
 
 
 def _pools(pools: list[tuple[str, Dispatcher]]) -> Iterator[str]:
-    def counted(name: str, text: str, label: str, value: str) -> Iterator[str]:
-        samples: list[Sample] = [
-            ({"pool": key, label: which}, count)
-            for key, item in pools for which, count in sorted(getattr(item.metrics, value).items())
-        ]  # fmt: skip
-        yield from _metric(name, "counter", text, samples)
+    named = [(labels(pool=name), item) for name, item in pools]
 
     def plain(name: str, text: str, value: str) -> Iterator[str]:
-        yield from _metric(name, "counter", text, [({"pool": k}, getattr(v.metrics, value)) for k, v in pools])
+        yield from _metric(name, "counter", text, [(key, getattr(item.metrics, value)) for key, item in named])
 
     def spread(name: str, text: str, value: str) -> Iterator[str]:
-        yield from _histogram(name, text, [({"pool": key}, getattr(item.metrics, value)) for key, item in pools])
+        yield from _histogram(name, text, [(key, getattr(item.metrics, value)) for key, item in named])
 
-    queued: list[Sample] = [({"pool": key}, len(item.pool.waiting)) for key, item in pools]
-    yield from _metric("lbkit_queue_length", "gauge", "Requests that wait for a node.", queued)
-    yield from counted("lbkit_requests_total", "Finished requests by status; TCP connections as 0.", "code", "answers")
-    yield from counted("lbkit_refusals_total", "The balancer's own errors.", "reason", "refusals")
+    yield from _metric(
+        "lbkit_queue_length", "gauge", "Requests that wait for a node.",
+        [(key, len(item.pool.waiting)) for key, item in named],
+    )  # fmt: skip
+    queues = [(key, item.spec.limits.queue) for key, item in named]
+    yield from _metric(
+        "lbkit_queue_limit", "gauge", "Requests that may wait; 0 without a queue.",
+        [(key, queue.size if queue else 0) for key, queue in queues],
+    )  # fmt: skip
+    yield from _metric(
+        "lbkit_requests_total", "counter", "Requests that ended, by status; TCP connections as 0.",
+        [(f'{key},code="{code}"', n) for key, item in named for code, n in _by_code(item.metrics.answers)],
+    )  # fmt: skip
+    yield from _metric(
+        "lbkit_refusals_total", "counter", "The balancer's own error answers, by reason.",
+        [(f"{key},{labels(reason=why)}", n) for key, item in named for why, n in sorted(item.metrics.refusals.items())],
+    )  # fmt: skip
     yield from plain("lbkit_retries_total", "Further attempts on another node.", "retries")
     yield from plain("lbkit_cancelled_total", "Requests whose client left.", "cancelled")
     yield from plain("lbkit_received_bytes_total", "Octets of bodies from clients.", "bytes_in")
     yield from plain("lbkit_sent_bytes_total", "Octets to clients.", "bytes_out")
-    hooks: list[Sample] = [
-        ({"pool": key, "hook": what, "result": result}, count)
-        for key, item in pools for (what, result), count in sorted(item.metrics.hooks.items())
+    hooks = [
+        (f"{key},{labels(hook=what, result=result)}", count)
+        for key, item in named for (what, result), count in sorted(item.metrics.hooks.items())
     ]  # fmt: skip
     yield from _metric("lbkit_standby_hooks_total", "counter", "Wakes and rests of standby nodes.", hooks)
-    yield from spread("lbkit_queue_wait_seconds", "Time in the queue.", "wait")
+    yield from spread("lbkit_queue_wait_seconds", "Time in the queue; 0 for who did not wait.", "wait")
     yield from spread(
         "lbkit_first_byte_seconds", "From a request's head to the first byte of its answer.", "first_byte"
     )
-    yield from spread("lbkit_request_seconds", "From a request's head to the end of its answer.", "duration")
+    yield from spread("lbkit_request_duration_seconds", "From a request's head to its answer's end.", "duration")
 
 
 def _nodes(pools: list[tuple[str, Dispatcher]]) -> Iterator[str]:
     nodes: list[tuple[Labels, NodeState]] = [
-        ({"pool": key, "node": node.name}, node) for key, item in pools for node in item.pool.all_nodes()
+        (labels(pool=key, node=node.name), node) for key, item in pools for node in item.pool.all_nodes()
     ]
-    yield from _metric("lbkit_node_in_flight", "gauge", "Slots held.", [(labels, n.in_flight) for labels, n in nodes])
+    yield from _metric("lbkit_node_in_flight", "gauge", "Slots held.", [(key, node.in_flight) for key, node in nodes])
+    for kind in ("soft", "hard"):
+        yield from _metric(
+            f"lbkit_node_{kind}_limit", "gauge", f"The {kind} limit of its slots; absent where there is none.",
+            [(key, limit) for key, node in nodes if (limit := getattr(node, kind))],
+        )  # fmt: skip
     yield from _metric(
-        "lbkit_node_limit", "gauge", "The hard limit.", [(labels, n.hard) for labels, n in nodes if n.hard]
+        "lbkit_node_requests_total", "counter", "Work given to a node.", [(key, node.requests) for key, node in nodes]
     )
     yield from _metric(
-        "lbkit_node_requests_total", "counter", "Work given to a node.", [(labels, n.requests) for labels, n in nodes]
-    )
-    yield from _metric(
-        "lbkit_node_failures_total",
-        "counter",
-        "Connections that failed.",
-        [(labels, n.failures) for labels, n in nodes],
-    )
-    states: list[Sample] = [({**labels, "state": s}, node.state == s) for labels, node in nodes for s in _STATES]
-    yield from _metric("lbkit_node_state", "gauge", "1 for the state a node is in.", states)
+        "lbkit_node_failures_total", "counter", "Connections to a node that failed.",
+        [(key, node.failures) for key, node in nodes],
+    )  # fmt: skip
+    yield "# HELP lbkit_node_state 1 for the state a node is in, 0 for the others."
+    yield "# TYPE lbkit_node_state gauge"
+    for key, node in nodes:
+        now = node.state
+        for state in STATES:
+            yield f'lbkit_node_state{{{key},state="{state}"}} {int(state == now)}'
+
+
+def _one(name: str, kind: str, text: str, value: float) -> Iterator[str]:
+    return _metric(name, kind, text, [("", value)])
 
 
 def _metric(name: str, kind: str, text: str, samples: Iterable[Sample]) -> Iterator[str]:
     yield f"# HELP {name} {text}"
     yield f"# TYPE {name} {kind}"
-    for labels, value in samples:
-        yield f"{name}{_labels(labels)} {_number(value)}"
+    for inside, value in samples:
+        yield f"{name}{{{inside}}} {value:.15g}" if inside else f"{name} {value:.15g}"
 
 
 def _histogram(name: str, text: str, samples: Iterable[tuple[Labels, Histogram]]) -> Iterator[str]:
     yield f"# HELP {name} {text}"
     yield f"# TYPE {name} histogram"
-    for labels, histogram in samples:
-        total = 0
-        for bound, count in zip(SECONDS, histogram.counts, strict=False):
+    for inside, histogram in samples:
+        total, lead = 0, f"{inside}," if inside else ""
+        for bound, count in zip(_BOUNDS, histogram.counts, strict=False):
             total += count
-            yield f"{name}_bucket{_labels({**labels, 'le': f'{bound:g}'})} {total}"
-        yield f"{name}_bucket{_labels({**labels, 'le': '+Inf'})} {histogram.count}"
-        yield f"{name}_sum{_labels(labels)} {histogram.sum:.6f}"
-        yield f"{name}_count{_labels(labels)} {histogram.count}"
+            yield f"{name}_bucket{{{lead}{bound}}} {total}"
+        count = histogram.count
+        yield f'{name}_bucket{{{lead}le="+Inf"}} {count}'
+        ends = f"{{{inside}}}" if inside else ""
+        yield f"{name}_sum{ends} {histogram.sum:.6f}"
+        yield f"{name}_count{ends} {count}"
 
 
-def _labels(labels: Labels) -> str:
-    inside = ",".join(f'{key}="{value}"' for key, value in labels.items())
-    return f"{{{inside}}}" if inside else ""
+def _by_code(counts: dict[int, int]) -> list[tuple[str, int]]:
+    """A node may invent status codes; those that nobody knows are counted by their class."""
+    found: dict[str, int] = {}
+    for code, count in sorted(counts.items()):
+        label = str(code) if code in _CODES else f"{code // 100}xx"
+        found[label] = found.get(label, 0) + count
+    return list(found.items())
 
 
-def _number(value: float) -> str:
-    return str(int(value)) if float(value).is_integer() else repr(float(value))
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")

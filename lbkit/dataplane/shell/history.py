@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from lbkit.dataplane.shell.metrics import Histogram, quantile
+
 if TYPE_CHECKING:
     from lbkit.dataplane.shell.dispatch import Dispatcher
     from lbkit.dataplane.shell.server import Server
@@ -13,6 +15,7 @@ EVERY = 5.0
 """Seconds between two samples."""
 KEPT = 60
 _LAG_EVERY = 0.25
+_COLUMNS = ("requests", "errors", "in_flight", "queued", "first_byte_p50", "first_byte_p99", "wait_p99")
 
 
 class History:
@@ -20,10 +23,13 @@ class History:
 
     def __init__(self, server: Server) -> None:
         self._server, self._loop = server, server.loop
-        self._samples: dict[str, deque[tuple[int, int, int, int]]] = {}
-        self._before: dict[str, tuple[int, int]] = {}
-        self.lag = self.worst_lag = 0.0
-        """Seconds by which the loop came late: at the last look, and at most so far."""
+        self._pools: dict[str, _Samples] = {}
+        self._lags: deque[float] = deque(maxlen=KEPT)
+        self.lag = 0.0
+        """Seconds by which the loop came late at the last look."""
+        self.late = Histogram()
+        """All looks so far."""
+        self._worst = 0.0
         self._due = self._loop.time()
         self._next_sample = self._due + EVERY
         self._handle = self._loop.call_at(self._due, self._look)
@@ -31,37 +37,62 @@ class History:
     def close(self) -> None:
         self._handle.cancel()
 
+    @property
+    def lags(self) -> list[float]:
+        """The worst lag of each interval."""
+        return list(self._lags)
+
     def of(self, pool: str) -> dict[str, Any]:
-        """Requests and errors per interval, in flight and queued at its end."""
-        columns = list(zip(*self._samples.get(pool, ()), strict=True)) or [()] * 4
-        requests, errors, in_flight, queued = map(list, columns)
-        return {"every": EVERY, "requests": requests, "errors": errors, "in_flight": in_flight, "queued": queued}
+        """Requests and errors per interval, in flight and queued at its end, quantiles of what ended in it."""
+        rows = self._pools[pool].rows if pool in self._pools else ()
+        columns = list(zip(*rows, strict=True)) or [()] * len(_COLUMNS)
+        return {"every": EVERY, **{name: list(column) for name, column in zip(_COLUMNS, columns, strict=True)}}
 
     def _look(self) -> None:
         now = self._loop.time()
-        self.lag = now - self._due
-        self.worst_lag = max(self.worst_lag, self.lag)
+        self.lag = max(0.0, now - self._due)
+        self.late.observe(self.lag)
+        self._worst = max(self._worst, self.lag)
         self._due = now + _LAG_EVERY
         self._handle = self._loop.call_at(self._due, self._look)
         if now >= self._next_sample:
             self._next_sample = now + EVERY
-            self._sample()
+            self.sample()
 
-    def _sample(self) -> None:
+    def sample(self) -> None:
+        """Close an interval."""
+        self._lags.append(round(self._worst, 6))
+        self._worst = 0.0
         pools = self._server.pools
-        for name in [name for name in self._samples if name not in pools]:
-            del self._samples[name]
-            self._before.pop(name, None)
+        for name in [name for name in self._pools if name not in pools]:
+            del self._pools[name]
         for name, dispatcher in pools.items():
-            requests, errors = counts(dispatcher)
-            before = self._before.get(name, (0, 0))
-            self._before[name] = (requests, errors)
-            pool = dispatcher.pool
-            samples = self._samples.setdefault(name, deque(maxlen=KEPT))
-            samples.append((requests - before[0], errors - before[1], pool.in_flight, len(pool.waiting)))
+            if name not in self._pools:
+                self._pools[name] = _Samples()
+            self._pools[name].take(dispatcher)
 
 
-def counts(dispatcher: Dispatcher) -> tuple[int, int]:
-    """(finished requests, those of them that the balancer had to answer with an error)."""
-    metrics = dispatcher.metrics
-    return sum(metrics.answers.values()), sum(metrics.refusals.values())
+class _Samples:
+    """Of one pool: rows of _COLUMNS, and the counters at the last one."""
+
+    def __init__(self) -> None:
+        self.rows: deque[tuple[float | None, ...]] = deque(maxlen=KEPT)
+        self._before: tuple[list[int], ...] = ()
+
+    def take(self, dispatcher: Dispatcher) -> None:
+        metrics, pool = dispatcher.metrics, dispatcher.pool
+        now = (
+            [sum(metrics.answers.values())], [sum(metrics.refusals.values())],
+            metrics.first_byte.counts.copy(), metrics.wait.counts.copy(),
+        )  # fmt: skip
+        before = self._before or tuple([0] * len(counts) for counts in now)
+        requests, errors, first_byte, wait = (
+            [new - old for new, old in zip(*pair, strict=True)] for pair in zip(now, before, strict=True)
+        )
+        self._before = now
+        self.rows.append(
+            (
+                requests[0], errors[0], pool.in_flight, len(pool.waiting),
+                quantile(first_byte, 0.5), quantile(first_byte, 0.99), quantile(wait, 0.99),
+            )
+        )  # fmt: skip

@@ -12,11 +12,10 @@ from lbkit.dataplane.shell.alarm import Alarm
 from lbkit.dataplane.shell.dispatch import Dispatcher
 from lbkit.dataplane.shell.exchange import Exchange
 from lbkit.dataplane.shell.loop import Loop
-from lbkit.dataplane.shell.stream import Stream
+from lbkit.dataplane.shell.stream import HIGH, Stream
 from lbkit.dataplane.wire import answer as answers
 from lbkit.dataplane.wire import proxy
 from lbkit.dataplane.wire import request as requests
-from lbkit.dataplane.wire.body import NoBody
 from lbkit.dataplane.wire.errors import BadMessage
 from lbkit.dataplane.wire.request import Request
 from lbkit.spec import Route
@@ -27,9 +26,8 @@ if TYPE_CHECKING:
 _LINGER = 2.0
 _LAST_CALL = 0.5
 _RUN = os.urandom(8).hex().encode()
-_ID = _RUN[:12] + b"-%x"
-_TRACE = b"00-" + _RUN + b"%016x-%016x-01"
-_NUMBERS = count(1)
+_TRACE = b"00-" + _RUN + b"%b-%b-01"
+_NUMBERS = count(int.from_bytes(os.urandom(7)) | 1 << 60)  # always 16 hexadecimal digits
 _date = (0, b"")
 
 
@@ -48,9 +46,10 @@ class HttpSession:
         self.scheme = b"http"
         self.stream: Stream
         self.closing = False
-        self._number, self._keep_alive = 0, 0.0
+        self._number, self._keep_alive = b"", 0.0
         self._trusted = False
-        self._host = self._forwarded = b""
+        self._host: bytes | None = None
+        self._forwarded = b""
         self._buffer = b""
         self._exchange: Exchange | None = None
         self._advancing = self._lingering = False
@@ -105,10 +104,16 @@ class HttpSession:
     def pause_writing(self) -> None:
         if self._exchange is not None:
             self._exchange.client_paused(True)
+        else:
+            self.stream.pause_reading()  # it asks faster than it takes our own answers
 
     def resume_writing(self) -> None:
         if self._exchange is not None:
             self._exchange.client_paused(False)
+            return
+        self.stream.resume_reading()
+        if self._buffer and not self._lingering:
+            self._advance()
 
     # -- from the exchange -------------------------------------------------------------------------------------------
 
@@ -128,21 +133,21 @@ class HttpSession:
         """It failed; `connection_lost` follows."""
         self.listening.metrics.bad[0] += 1
 
-    def answered(self, close: bool) -> None:
-        """The answer is complete."""
+    def answered(self, close: bool, now: float) -> None:
+        """The answer is complete. `close`: it said that the connection ends with it."""
         self._exchange = None
-        if close or self.closing:
+        if close:
             self._close()
             return
+        self.stream.resume_reading()
+        alarm = self.alarm
         if self._buffer:
-            self.stream.resume_reading()
-            self.alarm.clear()
+            alarm.clear()
             self._advance()
             return
-        stream = self.stream
-        if stream.paused:
-            stream.resume_reading()
-        self.alarm.set(self._keep_alive)
+        alarm.due = due = now + (_LAST_CALL if self.closing else self._keep_alive)
+        if due < alarm.rings:
+            alarm.at(due)
 
     def refuse(
         self, status: int, reason: str, detail: str, close: bool, retry_after: int | None = None, head: bool = False
@@ -155,7 +160,7 @@ class HttpSession:
                 retry_after=retry_after, head=head,
             )
         )  # fmt: skip
-        self.answered(close)
+        self.answered(close, monotonic())
 
     def break_off(self, seen: bool) -> None:
         """The answer can't be completed. `seen`: its framing shows that; else the connection breaks with RST."""
@@ -215,45 +220,46 @@ class HttpSession:
 
     def _more(self, data: bytes) -> None:
         """Another piece of a head. It is read once it is whole or too long, not with every piece."""
-        seen = max(0, len(self._buffer) - 3)
+        seen = len(self._buffer)
         self._buffer += data
-        if self._buffer.find(b"\r\n\r\n", seen) >= 0 or len(self._buffer) > self.listening.spec.limits.target:
+        if requests.worth_reading(self._buffer, seen, self.listening.spec.limits):
             self._advance()
 
     def _advance(self) -> None:
-        """Take requests out of the buffer for as long as each is answered at once."""
+        """Take requests out of the buffer, in which there is something, for as long as each is answered at once."""
         if self._advancing:
             return
         self._advancing = True
         try:
-            while self._exchange is None and self._buffer and not self._lingering and self._next():
-                pass
+            while self._next() and self._exchange is None and self._buffer and not self._lingering:
+                if self._crowded():
+                    break
         finally:
             self._advancing = False
-        if self._exchange is None and self._buffer and not self._lingering and not self.stream.closing:
-            self._wait()
+        if self._exchange is None and not self._lingering and not self.stream.closing and not self.alarm.armed:
+            self.alarm.set(self.listening.spec.timeouts.header if self._buffer else self._keep_alive)
 
-    def _wait(self) -> None:
-        if not self._buffer:
-            self.alarm.set(self._keep_alive)
-        elif not self.alarm.armed:
-            self.alarm.set(self.listening.spec.timeouts.header)  # it began while the request before it was served
+    def _crowded(self) -> bool:
+        """Whether the client has too many of our own answers to take before it may be given more."""
+        stream = self.stream
+        if len(stream.unsent) > HIGH:
+            stream.flush()
+        return stream.full or stream.closing
 
     def _next(self) -> bool:
         """Begin the next request; False while its head is not complete."""
         listening, data = self.listening, self._buffer
-        self._number = next(_NUMBERS)
-        self.request_id = _ID % self._number
+        self._number = self.request_id = b"%x" % next(_NUMBERS)
         try:
-            if data[:2] == b"\r\n":  # RFC 9112 section 2.2: one empty line before a request is ignored
-                data = self._buffer = data[2:]
-            request = requests.read(data, listening.spec.limits)
+            if data[:2] == b"\r\n":
+                data = self._buffer = requests.without_empty_lines(data)
+            request = listening.reader.read(data)
             if request is None:
                 return False
         except BadMessage as error:
             self._buffer = b""
             listening.metrics.bad[error.status] += 1
-            self.refuse(error.status, "bad_request", error.reason, close=True)
+            self.refuse(error.status, "bad_request", error.reason, close=True, head=data.startswith(b"HEAD "))
             return False
         self._buffer = b""
         if b"x-request-id" in request.found:
@@ -263,31 +269,32 @@ class HttpSession:
         if type(target) is not Dispatcher or request.ends_here:
             self._answer_here(target, request, data[length:])
             return True
-        exchange = self._exchange = Exchange(self, request, target)
-        if len(data) > length:
-            self._feed(exchange, data[length:])
+        if len(data) == length:
+            exchange = self._exchange = Exchange(self, request, target)
+        elif request.length is not None and len(data) - length >= request.length:
+            end = length + request.length
+            exchange = self._exchange = Exchange(self, request, target, data[length:end])
+            self._buffer = data[end:]
+        else:
+            exchange = self._exchange = Exchange(self, request, target)
+            exchange.client_data(data[length:])
+            if exchange.upload.done:
+                self._buffer = exchange.upload.rest
         if not exchange.over:
-            self.alarm.due = exchange.total_due
             exchange.start()
         return True
 
-    def _feed(self, exchange: Exchange, data: bytes) -> None:
-        if isinstance(exchange.upload, NoBody):
-            self._buffer = data
-            return
-        exchange.client_data(data)
-        if exchange.upload.done:
-            self._buffer = exchange.upload.rest
-
     def _answer_here(self, target: object, request: Request, rest: bytes) -> None:
         """A redirect, a fixed answer, or none at all: no node is asked."""
-        close = self.closing or not request.keep_alive or request.has_body
+        # an HTTP/1.0 client would have to be told that its connection stays
+        close = self.closing or not request.keep_alive or request.has_body or request.version == 0
         head = request.method == b"HEAD"
         if request.ends_here:
             status, data = 204, answers.fixed(204, b"", b"", date=self.date(), close=close, extra=answers.ALLOW)
         elif isinstance(target, Route):
+            here = request.host or self._own_address()
             status, data = answers.for_route(
-                target, request, self.scheme, self.listening.spec.port, self.date(), close, head
+                target, request, here, self.scheme, self.listening.spec.port, self.date(), close, head
             )
         else:
             status, data = 404, answers.own(
@@ -299,6 +306,13 @@ class HttpSession:
         self.stream.write(data)
         if close:
             self._close()
+        else:
+            self.alarm.clear()
+
+    def _own_address(self) -> bytes:
+        """What an HTTP/1.0 client without a Host reached."""
+        address: str = self.stream.sock.getsockname()[0].partition("%")[0]
+        return b"[%b]" % address.encode() if ":" in address else address.encode()
 
     def _late(self) -> None:
         if self._exchange is not None:
@@ -306,9 +320,9 @@ class HttpSession:
         elif self._lingering or not self._buffer:
             self.stream.close()
         else:
-            self._buffer = b""
+            head, self._buffer = self._buffer.startswith(b"HEAD "), b""
             self.listening.metrics.bad[408] += 1
-            self.refuse(408, "request_timeout", "The request's head stopped arriving.", close=True)
+            self.refuse(408, "request_timeout", "The request's head stopped arriving.", close=True, head=head)
 
     def _close(self) -> None:
         """In stages (RFC 9112 section 9.6): say that nothing more comes, read on for a moment, close."""

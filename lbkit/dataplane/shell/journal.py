@@ -1,4 +1,5 @@
-"""The access log: one JSON line a request. Nothing waits for the disk: a thread writes, and what it can't take is counted.
+"""The access log: one JSON line a request. Nothing waits for the disk: a thread writes, and what it can't take is counted,
+in the metrics, in the process's log, and in a line of the access log itself.
 
 Query strings are left out unless asked for: they carry secrets often enough. Bodies and header values are never written.
 """
@@ -6,20 +7,21 @@ Query strings are left out unless asked for: they carry secrets often enough. Bo
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from time import gmtime, strftime, time
+import logging
+from time import gmtime, monotonic, strftime, time
 from typing import TYPE_CHECKING
 
-from lbkit.errors import OperationError, Problem
+from lbkit.dataplane.shell.log_file import LogFile
 
 if TYPE_CHECKING:
     from lbkit.dataplane.shell.exchange import Exchange
     from lbkit.dataplane.shell.http import HttpSession
 
+log = logging.getLogger("lbkit.access")
 _EVERY = 0.25
+_TELL_EVERY = 10.0
+_LAST = 2.0
+"""Seconds that the last lines have to be written when the process ends."""
 _PLACES = 10_000
 _MOST = 20_000
 """Lines that may wait to be written: about 8 MB."""
@@ -33,27 +35,29 @@ class Journal:
     """Writes to a file, which may be moved away at any time, or to standard output (`-`)."""
 
     def __init__(self, path: str, loop: asyncio.AbstractEventLoop, queries: bool = False) -> None:
-        self._path, self._loop, self._queries = path, loop, queries
+        self._loop, self._queries = loop, queries
         self._lines: list[bytes] = []
         self._millisecond, self._stamp = 0, b""
         self._places: dict[tuple[str, str, str, str], bytes] = {}
-        self._writing = False
-        self._file = _opened(path)
-        self._writer = ThreadPoolExecutor(1, "lbkit-access-log")
+        self._file = LogFile(path)
         self._timer = loop.call_later(_EVERY, self._flush)
-        self.dropped = 0
+        self._refused = self._told = self._said = 0
+        self._say_at = 0.0
+
+    @property
+    def dropped(self) -> int:
         """Lines lost because the disk, or the reader of the pipe, was too slow."""
+        return self._refused + self._file.lost
 
     def request(self, session: HttpSession, exchange: Exchange, began: float, ended: float) -> None:
         """One finished request; times are of the loop's clock."""
         if len(self._lines) >= _MOST:
-            self.dropped += 1
+            self._refused += 1
             return
         millisecond = int(time() * 1000)
         if millisecond != self._millisecond:
             self._millisecond = millisecond
-            second = strftime("%Y-%m-%dT%H:%M:%S", gmtime(millisecond // 1000))
-            self._stamp = f"{second}.{millisecond % 1000:03}Z".encode()
+            self._stamp = _stamp(millisecond)
         request = exchange.request
         path = request.target
         if not self._queries and b"?" in path:
@@ -65,7 +69,7 @@ class Journal:
         self._lines.append(
             _LINE % (
                 self._stamp, session.request_id, session.peer, request.method, path, exchange.status,
-                self._places.get(key) or self._place(key), len(exchange.tried) + 1,
+                self._places.get(key) or self._place(key), len(exchange.tried) + bool(exchange.served_by),
                 ((exchange.assigned_at or ended) - began) * 1e6 if exchange.waited else 0,
                 (first - began) * 1e6 if first else 0, (ended - began) * 1e6, exchange.bytes_in, exchange.bytes_out,
             )
@@ -81,55 +85,35 @@ class Journal:
         return found
 
     async def close(self) -> None:
-        """Write what is left."""
+        """Write what is left, but never wait for who does not read it."""
         self._timer.cancel()
-        lines, self._lines = self._lines, []
-        await self._loop.run_in_executor(self._writer, self._write, lines)
-        self._writer.shutdown(wait=False)
-        if self._file != sys.stdout.fileno():
-            os.close(self._file)
+        self._file.write(self._taken())
+        if not await self._loop.run_in_executor(None, self._file.end, _LAST):
+            log.warning("the access log was not taken in time: up to %d lines are lost", self._file.pending)
 
     def _flush(self) -> None:
         self._timer = self._loop.call_later(_EVERY, self._flush)
-        if not self._lines or self._writing:
-            return
+        self._tell()
+        if self._lines and not self._file.pending:
+            self._file.write(self._taken())
+
+    def _taken(self) -> list[bytes]:
+        """The lines so far, and how many are missing before them."""
         lines, self._lines = self._lines, []
-        if self.dropped:
-            lines.append(b'{"dropped":%d}\n' % self.dropped)
-        self._writing = True
-        self._loop.run_in_executor(self._writer, self._write, lines).add_done_callback(self._written)
+        dropped = self.dropped
+        if dropped > self._told:
+            lines.append(b'{"time":"%b","dropped":%d}\n' % (_stamp(int(time() * 1000)), dropped - self._told))
+            self._told = dropped
+        return lines
 
-    def _written(self, done: asyncio.Future[None]) -> None:
-        self._writing = False
-        if not done.cancelled():
-            done.exception()
-
-    def _write(self, lines: list[bytes]) -> None:
-        try:
-            self._reopen_if_moved()
-            data = memoryview(b"".join(lines))
-            while data:
-                data = data[os.write(self._file, data) :]
-        except OSError:
-            self.dropped += len(lines)
-
-    def _reopen_if_moved(self) -> None:
-        if self._path == "-":
-            return
-        try:
-            there = os.stat(self._path)
-        except FileNotFoundError:
-            there = None
-        here = os.fstat(self._file)
-        if there is None or (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino):
-            os.close(self._file)
-            self._file = _opened(self._path)
+    def _tell(self) -> None:
+        dropped = self.dropped
+        if dropped > self._said and monotonic() >= self._say_at:
+            self._say_at = monotonic() + _TELL_EVERY
+            log.warning("the access log lost %d lines, %d since the start", dropped - self._said, dropped)
+            self._said = dropped
 
 
-def _opened(path: str) -> int:
-    if path == "-":
-        return sys.stdout.fileno()
-    try:
-        return os.open(Path(path), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
-    except OSError as error:
-        raise OperationError("The access log can't be written", [Problem(path, f"{error.strerror}.")]) from None
+def _stamp(millisecond: int) -> bytes:
+    second = strftime("%Y-%m-%dT%H:%M:%S", gmtime(millisecond // 1000))
+    return f"{second}.{millisecond % 1000:03}Z".encode()

@@ -22,7 +22,7 @@ from lbkit.dataplane.shell.stream import Stream
 from lbkit.dataplane.shell.tcp import TcpSession
 from lbkit.dataplane.shell.tls import Certificates, TlsStream
 from lbkit.dataplane.wire import proxy
-from lbkit.dataplane.wire.request import Request
+from lbkit.dataplane.wire.request import Reader, Request
 from lbkit.spec import Listener, Route
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ Session = HttpSession | TcpSession
 log = logging.getLogger("lbkit.listener")
 _BATCH = 64
 _RETRY = 0.2
+_TELL_EVERY = 60.0
 
 
 class Listening:
@@ -46,7 +47,9 @@ class Listening:
         self.metrics = ListenerMetrics()
         self.sessions: set[Session] = set()
         self._waiting: set[Preamble] = set()
-        self._accepting = False
+        self._accepting, self._tell_at = False, 0.0
+        self.held = False
+        """Whether clients wait in the kernel's queue because nobody knows yet whether there is a node for them."""
         self.default: Dispatcher | Route | None = None
         """Where requests go that no route takes."""
         self._acceptors = [_Acceptor(self, sock) for sock in bind(name, spec)]
@@ -75,6 +78,11 @@ class Listening:
     def sockets(self) -> list[socket.socket]:
         """The listening sockets."""
         return [acceptor.sock for acceptor in self._acceptors]
+
+    def admit(self) -> None:
+        """Take the clients that were held."""
+        self.held = False
+        self._accept_or_wait()
 
     def unbind(self) -> None:
         """Let go of the port; those connected stay."""
@@ -108,21 +116,24 @@ class Listening:
         if not self._accepting and self._acceptors:
             self._accept_or_wait()
 
-    def record(self, session: HttpSession, exchange: Exchange) -> None:
+    def record(self, session: HttpSession, exchange: Exchange, now: float) -> None:
         """Count and write down one request that ended."""
-        now = monotonic()
-        metrics = exchange.dispatcher.metrics
-        began = exchange.began
-        metrics.answers[exchange.status] += 1
+        metrics, began, first, status = (
+            exchange.dispatcher.metrics,
+            exchange.began,
+            exchange.first_byte_at,
+            exchange.status,
+        )
+        metrics.answers[status] = metrics.answers.get(status, 0) + 1
         metrics.bytes_in += exchange.bytes_in
         metrics.bytes_out += exchange.bytes_out
-        spent = now - began
-        metrics.duration.sum += spent
-        metrics.duration.counts[bisect_left(SECONDS, spent)] += 1
-        if exchange.first_byte_at:
-            spent = exchange.first_byte_at - began
-            metrics.first_byte.sum += spent
-            metrics.first_byte.counts[bisect_left(SECONDS, spent)] += 1
+        spread, spent = metrics.duration, now - began
+        spread.sum += spent
+        spread.counts[bisect_left(SECONDS, spent)] += 1
+        if first:
+            spread, spent = metrics.first_byte, first - began
+            spread.sum += spent
+            spread.counts[bisect_left(SECONDS, spent)] += 1
         if exchange.waited:
             metrics.wait.observe((exchange.assigned_at or now) - began)
         else:
@@ -172,13 +183,15 @@ class Listening:
         """Whether one more client may come; else accepting stops until one leaves."""
         if len(self.sessions) + len(self._waiting) < self.spec.limits.connections:
             return True
-        self._stop()
+        if self._accepting:
+            self._tell(f"{self.connections} connections are open, its limit: further clients wait")
+            self._stop()
         return False
 
     def out_of_descriptors(self, error: OSError) -> None:
         if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
             raise error
-        log.error("listener %s: can't accept for now: %s", self.name, error.strerror)
+        self._tell(f"can't accept for now: {error.strerror}")
         self._stop()
         self._loop.call_later(_RETRY, self._accept_or_wait)
 
@@ -186,6 +199,7 @@ class Listening:
 
     def _set(self, spec: Listener, certificates: Certificates | None) -> None:
         self.spec, self.certificates = spec, certificates
+        self.reader = Reader(spec.limits)
         self._routes, self.routed = Routes(spec.routes), bool(spec.routes)
         self._allowed, self._proxies = _networks(spec.allow), _networks(spec.proxy_protocol)
         self._trusted = _networks(spec.trust_forwarded)
@@ -227,8 +241,15 @@ class Listening:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
         self._loop.call_soon(sock.close)
 
+    def _tell(self, trouble: str) -> None:
+        """At most once a minute, for it may come back with every client."""
+        now = monotonic()
+        if now >= self._tell_at:
+            self._tell_at = now + _TELL_EVERY
+            log.warning("listener %s: %s", self.name, trouble)
+
     def _accept_or_wait(self) -> None:
-        if self.room() and not self._accepting and self._acceptors:
+        if not self.held and self.room() and not self._accepting and self._acceptors:
             self._accepting = True
             for acceptor in self._acceptors:
                 self._loop.poller.watch(acceptor.sock.fileno(), acceptor, READ)

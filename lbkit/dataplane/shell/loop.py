@@ -23,14 +23,14 @@ class Watcher(Protocol):
     """Whoever owns a descriptor."""
 
     def ready(self, mask: int) -> None:
-        """Events arrived. Must not raise."""
+        """Events arrived."""
 
 
 class Sender(Protocol):
     """Whoever wrote something."""
 
     def flush(self) -> None:
-        """Send it. Must not raise."""
+        """Send it."""
 
 
 class Poller(selectors.BaseSelector):
@@ -95,7 +95,10 @@ class Poller(selectors.BaseSelector):
         for fd, mask in found:
             watcher = watchers.get(fd)
             if watcher is not None:
-                watcher.ready(mask)
+                try:
+                    watcher.ready(mask)
+                except Exception:
+                    log.exception("a connection's handler failed")
             elif (key := self._keys.get(fd)) is not None:
                 events = (mask & ~READ and selectors.EVENT_WRITE) | (mask & ~WRITE and selectors.EVENT_READ)
                 if events & key.events:

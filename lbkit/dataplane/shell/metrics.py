@@ -1,14 +1,15 @@
 """What is counted, at the price of a list access per event. `exposition` writes it down in Prometheus' text form.
 
-Own counters, not prometheus_client: its labelled `inc` and `observe` cost about ten times as much per request.
+Own counters, not prometheus_client: docs/dataplane.md has the measured price of both, `python -m bench.counters` measures it.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Sequence
 
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250)
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000)
 """Upper bounds of the histograms' buckets: from a cache's answer to a long generation."""
 
 
@@ -30,6 +31,16 @@ class Histogram:
         return sum(self.counts)
 
 
+def quantile(counts: Sequence[int], share: float) -> float | None:
+    """As Prometheus' histogram_quantile: linear inside a bucket. None without a value, or above the last bound."""
+    wanted, below, low = sum(counts) * share, 0, 0.0
+    for bound, count in zip(SECONDS, counts, strict=False):
+        if count and below + count >= wanted:
+            return round(low + (bound - low) * (wanted - below) / count, 6)
+        below, low = below + count, bound
+    return None
+
+
 class PoolMetrics:
     """Of one pool."""
 
@@ -38,7 +49,7 @@ class PoolMetrics:
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self.answers: Counter[int] = Counter()
+        self.answers: dict[int, int] = {}
         """Finished requests by status; a TCP connection counts as 0."""
         self.refusals: Counter[str] = Counter()
         """The balancer's own errors by reason."""

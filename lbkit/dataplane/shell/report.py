@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from lbkit.dataplane.core.node import NodeState
 from lbkit.dataplane.shell.dispatch import Dispatcher
 from lbkit.dataplane.shell.listening import Listening
-from lbkit.dataplane.shell.metrics import SECONDS, Histogram
+from lbkit.dataplane.shell.metrics import Histogram, quantile
 from lbkit.release import VERSION
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def status(server: Server) -> dict[str, Any]:
         "stopping": server.stopping,
         "unready": server.unready(),
         "loop_lag": round(server.history.lag, 6),
+        "loop_lags": server.history.lags,
         "access_log_dropped": journal.dropped if journal else 0,
         "listeners": {name: _listener(listening) for name, listening in server.listeners.items()},
         "pools": {name: _pool(server, name, dispatcher) for name, dispatcher in server.pools.items()},
@@ -51,7 +53,9 @@ def _pool(server: Server, name: str, dispatcher: Dispatcher) -> dict[str, Any]:
         "in_flight": pool.in_flight,
         "queued": len(pool.waiting),
         "queue_size": limits.queue.size if limits.queue else 0,
+        "oldest_wait": round(monotonic() - next(iter(pool.waiting)).arrived, 3) if pool.waiting else 0,
         "requests": sum(metrics.answers.values()),
+        "answers": {str(code): count for code, count in sorted(metrics.answers.items())},
         "refused": dict(metrics.refusals),
         "retries": metrics.retries,
         "cancelled": metrics.cancelled,
@@ -73,16 +77,5 @@ def _node(node: NodeState) -> dict[str, Any]:
 
 
 def _quantiles(histogram: Histogram) -> dict[str, float | None]:
-    """Upper bounds of the buckets that hold the median and the 99th percentile; None above the last bound."""
-    return {"p50": _quantile(histogram, 0.5), "p99": _quantile(histogram, 0.99)}
-
-
-def _quantile(histogram: Histogram, share: float) -> float | None:
-    wanted, seen = histogram.count * share, 0
-    if not wanted:
-        return 0.0
-    for bound, count in zip(SECONDS, histogram.counts, strict=False):
-        seen += count
-        if seen >= wanted:
-            return bound
-    return None
+    """Of all requests since the start; None where there is no value, or one above the last bound."""
+    return {"p50": quantile(histogram.counts, 0.5), "p99": quantile(histogram.counts, 0.99)}

@@ -22,6 +22,7 @@ from lbkit.dataplane.shell.probes import Probes
 from lbkit.dataplane.shell.tls import Certificates, NodeSecurity
 from lbkit.errors import LbkitError, OperationError, Unsupported
 from lbkit.spec import Listener, NodeTls, Spec
+from lbkit.spec.balancer import uses
 from lbkit.spec.gaps import asked_too_much
 
 log = logging.getLogger("lbkit")
@@ -64,6 +65,11 @@ class Server:
         self.revision += 1
         self._sweep()
         log.info("configuration %d of '%s' is live", self.revision, config.name)
+
+    async def admitting(self) -> None:
+        """Wait until every listener takes clients."""
+        while any(listening.held for listening in self.listeners.values()):
+            await asyncio.sleep(_POLL)
 
     async def stop(self) -> None:
         """Take no more clients, let running work end within the longest drain, then cut what is left."""
@@ -165,6 +171,7 @@ class Server:
                 self.pools[name].configure(pool, security.get(name))
             else:
                 self.pools[name] = Dispatcher(name, pool, self.loop, security.get(name))
+                self.pools[name].first_verdict = self._admit
                 self._probes[name] = Probes(self.pools[name])
             self._probes[name].configure()
         for name in [name for name in self.pools if name not in spec.pools]:
@@ -185,6 +192,7 @@ class Server:
             listening = bound.get(name) or present
             assert listening is not None
             listening.name = name
+            listening.held = name in bound and self._undecided(listener)
             listening.configure(listener, certificates.get(name))
             kept.add(listening)
             self.listeners[name] = listening
@@ -192,6 +200,15 @@ class Server:
             if listening not in kept:
                 listening.close()
                 self._closing.append(listening)
+
+    def _undecided(self, listener: Listener) -> bool:
+        return any(self.pools[pool].undecided for _, pool in uses(listener))
+
+    def _admit(self) -> None:
+        """A new listener takes clients once its pools' first nodes were probed."""
+        for listening in self.listeners.values():
+            if listening.held and not self._undecided(listening.spec):
+                listening.admit()
 
     def _sweep(self) -> None:
         """Let go of what has finished draining since the last change."""

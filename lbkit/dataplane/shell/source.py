@@ -63,12 +63,8 @@ class UrlSource:
         self._tag: str | None = None
 
     def look(self) -> BootConfig | None:
-        request = urllib.request.Request(self._url, headers={"Accept": "application/json"})
-        if self._tag is not None:
-            request.add_header("If-None-Match", self._tag)
-        if self._token_file is not None:
-            request.add_header("Authorization", f"Bearer {self._token_file.read_text().strip()}")
         try:
+            request = self._request()
             with urllib.request.urlopen(request, timeout=10) as answer:
                 body, tag = answer.read(_MOST), answer.headers.get("ETag")
         except urllib.error.HTTPError as error:
@@ -83,6 +79,14 @@ class UrlSource:
             raise self._problem(f"Not JSON: {error}.") from None
         self._tag = tag
         return found
+
+    def _request(self) -> urllib.request.Request:
+        request = urllib.request.Request(self._url, headers={"Accept": "application/json"})
+        if self._tag is not None:
+            request.add_header("If-None-Match", self._tag)
+        if self._token_file is not None:
+            request.add_header("Authorization", f"Bearer {self._token_file.read_text().strip()}")
+        return request
 
     def _problem(self, reason: str) -> OperationError:
         return OperationError("The configuration can't be read", [Problem(self._url, reason)])

@@ -157,18 +157,18 @@ class Relay(Work):
         self.end()
         self.session.stream.reset()
 
-    def end(self, keep_alive: float = 0) -> None:
+    def end(self, keep_alive: float = 0) -> float:
         if self.over:
-            return
+            return self.arrived
         self._alarm.cancel()
         metrics = self.dispatcher.metrics
         if self.stream is not None:
-            metrics.answers[0] += 1
+            metrics.answers[0] = metrics.answers.get(0, 0) + 1
             metrics.duration.observe(monotonic() - self.arrived)
         if self.assigned_at:
             metrics.wait.observe(self.assigned_at - self.arrived if self.waited else 0.0)
         self.stream = None
-        super().end()
+        return super().end()
 
     def _late(self) -> None:
         if monotonic() >= self._total_due:

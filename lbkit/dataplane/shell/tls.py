@@ -147,6 +147,11 @@ class TlsStream(Stream):
         self.tls, self._owner = sock, user
         self._established = False
 
+    def start(self, notice_leaving: bool = False) -> None:
+        super().start(notice_leaving)
+        if not self.tls.server_side:
+            self.ready(WRITE)  # the client speaks first
+
     def ready(self, mask: int) -> None:
         try:
             if not self._established:

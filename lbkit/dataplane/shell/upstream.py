@@ -162,8 +162,8 @@ class NodeConnections:
         connection.bearer = None
         stream, node = connection.stream, connection.node
         if (
-            connection.lost or keep_alive <= 0 or node.leaving or node.admin == "maintenance"
-            or stream is None or stream.closing or stream.unsent
+            keep_alive <= 0 or stream is None or stream.unsent or stream.closing or connection.lost
+            or node.leaving or node.admin == "maintenance"
         ):  # fmt: skip
             connection.close()
             return

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from time import monotonic
 
 from lbkit.dataplane.core.commands import Reason, Ticket
 from lbkit.dataplane.core.node import NodeState
@@ -56,7 +57,7 @@ class Work(Ticket):
         """A connection is being made, which may take so long; then call `connect_late`."""
 
     def start(self) -> None:
-        self.dispatcher.submit(self)
+        self.dispatcher.submit(self, monotonic())
 
     def assigned(self, node: NodeState) -> None:
         connections = self.dispatcher.connections
@@ -97,12 +98,14 @@ class Work(Ticket):
         self.dispatcher.again(self)
         return True
 
-    def end(self, keep_alive: float = 0) -> None:
-        """Let go of node and slot. The connection is kept for `keep_alive` seconds if it can be."""
+    def end(self, keep_alive: float = 0) -> float:
+        """Let go of node and slot; the time of that. The connection is kept for `keep_alive` seconds if it can be."""
+        now = monotonic()
         if self.over:
-            return
+            return now
         self.over = True
         connection, self.connection = self.connection, None
         if connection is not None:
             self.dispatcher.connections.give(connection, keep_alive)
-        self.dispatcher.release(self)
+        self.dispatcher.release(self, now)
+        return now

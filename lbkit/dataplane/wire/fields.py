@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from lbkit.dataplane.wire.errors import BadMessage
+
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 VALUE = rb"[\t\x20-\x7e\x80-\xff]*+"
 FIELDS = rb"(?:" + TOKEN + rb":" + VALUE + rb"\r\n)*+"
@@ -22,24 +24,64 @@ Found = dict[bytes, bytes]
 which may appear once only fails its own grammar when it appears twice."""
 
 
-def sort(block: bytes, watched: Collection[bytes], removed: Collection[bytes]) -> tuple[list[bytes], Found]:
-    """The lines to pass on and the watched values, of a block that matched FIELDS.
+Kind = tuple[bytes, bytes, bool]
+_PASSED_ON: Kind = (b"", b"", False)
+_KNOWN_LINES, _KNOWN_LENGTH = 1024, 256
 
-    Removed fields are not passed on, nor those that Connection nominates. What is removed must be watched.
-    """
-    lines: list[bytes] = []
-    found: Found = {}
-    for line in block[:-2].split(b"\r\n") if block else ():
+
+class Sorter:
+    """Sorts field lines by what is to be done with them. Most lines were seen before, and are not read again."""
+
+    def __init__(self, watched: Collection[bytes], removed: Collection[bytes], framing: Collection[bytes] = ()) -> None:
+        """All are lower-case names; `removed` fields are watched too, and not passed on.
+
+        CGI and WSGI read `_` in a name as `-`. So such a double of a removed field is removed with it, and one of a
+        `framing` field is refused.
+        """
+        self._watched, self._removed, self._framing = watched, removed, framing
+        self._known: dict[bytes, Kind] = {}
+
+    def sort(self, block: bytes) -> tuple[list[bytes], Found]:
+        """The lines to pass on and the watched values, of a block that matched FIELDS.
+
+        Removed fields are not passed on, nor those that Connection nominates.
+        """
+        lines: list[bytes] = []
+        found: Found = {}
+        known = self._known
+        for line in block[:-2].split(b"\r\n") if block else ():
+            kind = known.get(line)
+            if kind is None:
+                kind = self._look(line)
+            if kind is _PASSED_ON:
+                lines.append(line)
+                continue
+            name, value, removed = kind
+            found[name] = found[name] + b"," + value if name in found else value
+            if not removed:
+                lines.append(line)
+        if b"connection" in found and found[b"connection"] not in _USUAL:
+            nominated = tokens(found[b"connection"])
+            lines = _without_nominated(lines, nominated)
+            for name in nominated:
+                if name not in self._removed:
+                    found.pop(name, None)
+        return lines, found
+
+    def _look(self, line: bytes) -> Kind:
         name, _, value = line.partition(b":")
         name = name.lower()
-        if name in watched:
-            found[name] = found[name] + b"," + value if name in found else value
-            if name in removed:
-                continue
-        lines.append(line)
-    if b"connection" in found and found[b"connection"] not in _USUAL:
-        lines = _without_nominated(lines, tokens(found[b"connection"]))
-    return lines, found
+        if b"_" in name and (double := name.replace(b"_", b"-")) in self._removed:
+            if double in self._framing:
+                raise BadMessage(400, f"{name.decode()} may be read as {double.decode()}.")
+            kind = (name, value, True)
+        else:
+            kind = (name, value, name in self._removed) if name in self._watched else _PASSED_ON
+        if len(line) <= _KNOWN_LENGTH:
+            if len(self._known) >= _KNOWN_LINES:
+                self._known.clear()
+            self._known[line] = kind
+        return kind
 
 
 _USUAL = frozenset((b" keep-alive", b" close", b" Keep-Alive", b" Close", b"keep-alive", b"close"))

@@ -1,58 +1,68 @@
-"""AWS: an Application Load Balancer, for the plain HTTP case so far."""
+"""AWS: an Application Load Balancer for HTTP, a Network Load Balancer for TCP and for static addresses."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, ClassVar, Self
-
-from pydantic import Field, model_validator
+from typing import TYPE_CHECKING, ClassVar
 
 from lbkit.errors import Problem
 from lbkit.spec import Spec
-from lbkit.spec.base import shown, wrong
-from lbkit.spec.inputs import Input, is_output
-from lbkit.targets.aws.gaps import GAPS
-from lbkit.targets.aws.ids import SubnetId, VpcId
-from lbkit.targets.aws.rules import notes, problems
-from lbkit.targets.base import Rendered, Rule, Target
+from lbkit.targets.aws import alb_rules, nlb_rules, placed
+from lbkit.targets.aws.gaps import ALB, NLB
+from lbkit.targets.aws.placement import Application, Network
+from lbkit.targets.aws.placement import Logs as Logs
+from lbkit.targets.aws.placement import Machines as Machines
+from lbkit.targets.base import Rendered, Rule
 
 if TYPE_CHECKING:
     import pulumi
 
 
-class Alb(Target):
+class Alb(Application):
     """An Application Load Balancer in a VPC that exists already."""
 
     title: ClassVar[str] = "AWS ALB"
-    gaps: ClassVar[Mapping[str, Rule]] = GAPS
-
-    vpc_id: Input[VpcId]
-    """The VPC of the balancer and its nodes."""
-    subnet_ids: list[Input[SubnetId]] = Field(min_length=2)
-    """Subnets of the balancer, in at least two zones. Fleets start their machines there too, unless `node_subnet_ids` is set."""
-    node_subnet_ids: list[Input[SubnetId]] = Field(default_factory=list)
-    """Subnets of the fleets' machines."""
-    internal: bool = False
-    """Reachable from inside the VPC only."""
-    root_device: str = "/dev/xvda"
-    """Name of the root disk in the fleets' image; `/dev/sda1` on Ubuntu."""
-
-    @model_validator(mode="after")
-    def _distinct(self) -> Self:
-        plain = [str(item) for item in self.subnet_ids if not is_output(item)]
-        if len(set(plain)) < len(plain):
-            reason = "An ALB wants subnets in two zones, and one is named twice."
-            raise wrong(Problem("subnet_ids", reason, "Name two different ones.", shown(plain[0])))
-        return self
+    gaps: ClassVar[Mapping[str, Rule]] = ALB
 
     @classmethod
     def problems(cls, spec: Spec) -> Iterable[Problem]:
-        return problems(spec)
+        return alb_rules.problems(spec)
+
+    def misplaced(self, spec: Spec) -> Iterable[Problem]:
+        return placed.problems(spec, self)
 
     def notes(self, spec: Spec) -> Iterable[str]:
-        return notes(spec)
+        return alb_rules.notes(spec)
+
+    def warnings(self, spec: Spec) -> Iterable[str]:
+        return [*alb_rules.warnings(spec), *placed.warnings(spec, self)]
 
     def render(self, name: str, spec: Spec, parent: pulumi.ComponentResource) -> Rendered:
-        from lbkit.targets.aws.alb import render
+        from lbkit.targets.aws.render import render
+
+        return render(name, spec, self, parent)
+
+
+class Nlb(Network):
+    """A Network Load Balancer in a VPC that exists already: bytes as they are, at an address that stays."""
+
+    title: ClassVar[str] = "AWS NLB"
+    gaps: ClassVar[Mapping[str, Rule]] = NLB
+
+    @classmethod
+    def problems(cls, spec: Spec) -> Iterable[Problem]:
+        return nlb_rules.problems(spec)
+
+    def misplaced(self, spec: Spec) -> Iterable[Problem]:
+        return placed.problems(spec, self)
+
+    def notes(self, spec: Spec) -> Iterable[str]:
+        return nlb_rules.notes(spec)
+
+    def warnings(self, spec: Spec) -> Iterable[str]:
+        return [*nlb_rules.warnings(spec), *placed.warnings(spec, self)]
+
+    def render(self, name: str, spec: Spec, parent: pulumi.ComponentResource) -> Rendered:
+        from lbkit.targets.aws.render import render
 
         return render(name, spec, self, parent)

@@ -1,12 +1,13 @@
-"""What AWS refuses for reasons that lie in several fields, and where it deviates from defaults that nobody set."""
+"""What AWS refuses for both kinds of balancers, for reasons that lie in several fields."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 
 from lbkit.errors import Problem
-from lbkit.spec import Fleet, Pool, Spec
+from lbkit.spec import HealthCheck, Pool, Spec
 from lbkit.spec.base import shown
 from lbkit.spec.inputs import is_output
 from lbkit.targets.aws.ids import placeholder, well_formed
@@ -14,127 +15,131 @@ from lbkit.targets.aws.ids import placeholder, well_formed
 LONGEST_PATH = 1024
 MOST_USER_DATA = 16_384
 """Bytes, before they are encoded."""
+MOST_RULES = 60
+"""Rules of one security group and way, before AWS is asked for more."""
+_SECRET = re.compile(r"AKIA[0-9A-Z]{16}|-----BEGIN [A-Z ]*PRIVATE KEY")
 
 
-def problems(spec: Spec) -> Iterator[Problem]:
-    """Everything that fails at AWS, or would mean something else there."""
-    for name, pool in spec.pools.items():
-        at = f"pools.{name}"
-        yield from _health(at, pool)
-        yield from _first_byte(at, pool)
-        yield from _addresses(at, pool)
-        yield from _scaling(at, pool)
-        if pool.fleet:
-            yield from _machines(f"{at}.fleet", pool.fleet)
-    yield from _one_value(spec, "timeouts.idle", {f"pools.{n}": p.timeouts.idle for n, p in spec.pools.items()})
-    keep = {f"listeners.{n}": item.timeouts.keep_alive for n, item in spec.listeners.items()}
-    yield from _one_value(spec, "timeouts.keep_alive", keep)
+def health_protocol(pool: Pool, check: HealthCheck) -> str:
+    """What the probes speak."""
+    if check.protocol:
+        return check.protocol
+    return "tcp" if check.path is None else "https" if pool.protocol == "https" else "http"
 
 
 def health_timeout(pool: Pool) -> float:
-    """The set timeout, or a default below the interval, for AWS takes no other."""
+    """The set timeout, or a default below the interval where AWS takes no other: for HTTP pools."""
     check = pool.health_check
     assert check is not None
-    if "timeout" in check.model_fields_set or check.timeout < check.interval:
+    if "timeout" in check.model_fields_set or check.timeout < check.interval or pool.protocol == "tcp":
         return check.timeout
     return check.interval - 1
 
 
-def notes(spec: Spec) -> Iterator[str]:
-    """What differs from defaults that nobody set; the same values are refused where they are set."""
-    for name, pool in spec.pools.items():
-        if pool.health_check and health_timeout(pool) != pool.health_check.timeout:
-            yield f"pools.{name}.health_check.timeout: {health_timeout(pool):g} s, for AWS wants it below the interval."
-        if "first_byte" not in pool.timeouts.model_fields_set and pool.timeouts.first_byte != pool.timeouts.idle:
-            yield f"pools.{name}.timeouts.first_byte: {pool.timeouts.idle:g} s as `idle`, for ALB has one timer for both."
-        yield (f"pools.{name}: ALB waits 10 s for a node to accept, and decides by itself what it tries again "
-               "and how long it keeps connections to nodes.")  # fmt: skip
-    for name in spec.listeners:
-        yield (f"listeners.{name}: ALB has its own limits and timers for a client's request, and keeps the X-Forwarded-For "
-               "that a client sends: only its last entry is true.")  # fmt: skip
-
-
-def _health(at: str, pool: Pool) -> Iterator[Problem]:
+def health(at: str, pool: Pool) -> Iterator[Problem]:
     check = pool.health_check
     if check is None:
-        yield Problem(f"{at}.health_check", "ALB always checks its nodes.", "Leave it out or give a path.", "None")
+        yield Problem(f"{at}.health_check", "AWS always checks its nodes.", "Leave it out or give a path.", "None")
         return
-    if check.path is None:
-        yield Problem(
-            f"{at}.health_check.path", "ALB can't check by a TCP connect.", "Give a path, such as path='/health'."
-        )
-    elif len(check.path) > LONGEST_PATH:
+    if check.path is not None and len(check.path) > LONGEST_PATH:
         yield Problem(f"{at}.health_check.path", f"AWS takes a path of at most {LONGEST_PATH} characters.",
                       "Choose a shorter one.", shown(check.path))  # fmt: skip
-    timeout = health_timeout(pool)
-    if not (2 <= timeout <= 120 and float(timeout).is_integer() and timeout < check.interval):
-        yield Problem(f"{at}.health_check.timeout", "AWS wants whole seconds from 2 to 120, and the timeout below the interval.",
-                      "A whole number from 2 to 120, below `interval`.", shown(check.timeout))  # fmt: skip
-    if any(not 200 <= int(code) <= 499 for part in check.codes.split(",") for code in part.split("-")):
-        yield Problem(
-            f"{at}.health_check.codes", "ALB takes codes from 200 to 499.", "Choose from those.", shown(check.codes)
-        )
+    timeout, most = health_timeout(pool), min(120, check.interval if pool.protocol == "tcp" else check.interval - 1)
+    if not (2 <= timeout <= most and float(timeout).is_integer()):
+        below = "not above" if pool.protocol == "tcp" else "below"
+        yield Problem(f"{at}.health_check.timeout", f"AWS wants whole seconds from 2 to 120, and the timeout {below} the interval.",
+                      f"A whole number from 2 to {most:g}.", shown(check.timeout))  # fmt: skip
 
 
-def _addresses(at: str, pool: Pool) -> Iterator[Problem]:
-    for name, node in pool.nodes.items():
-        if is_output(node.address):
-            continue
-        path, address = f"{at}.nodes.{name}.address", ipaddress.ip_address(str(node.address))
-        if address.version == 6:
-            yield Problem(path, "lbkit renders IPv4 target groups only.", "Use its IPv4 address.", shown(node.address))
-        elif address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast:
-            yield Problem(path, "This address has a meaning only on one machine or link, so ALB can't reach it.",
-                          "Use the node's address in its VPC.", shown(node.address))  # fmt: skip
-
-
-def _first_byte(at: str, pool: Pool) -> Iterator[Problem]:
-    if "first_byte" in pool.timeouts.model_fields_set and pool.timeouts.first_byte != pool.timeouts.idle:
-        yield Problem(f"{at}.timeouts.first_byte", "ALB has one timer for the first byte and for those after it.",
-                      "Leave it out, or make it equal to `idle`.", shown(pool.timeouts.first_byte))  # fmt: skip
-
-
-def _scaling(at: str, pool: Pool) -> Iterator[Problem]:
-    fleet, soft = pool.fleet, pool.limits.soft
-    if fleet is None:
-        if soft is not None:
-            yield Problem(
-                f"{at}.limits.soft", "Without a fleet nothing scales on it.", "Use Native, or a `fleet`.", shown(soft)
-            )
+def codes(at: str, pool: Pool, low: int, high: int) -> Iterator[Problem]:
+    """Codes of a good answer, where there is an answer."""
+    check = pool.health_check
+    if check is None or check.path is None:
         return
-    if soft is None and fleet.min < fleet.max:
-        yield Problem(f"{at}.limits.soft", "The fleet scales on the requests in flight per machine, and no number is given.",
-                      "Add limits=Limits(soft=...), or make `min` and `max` equal.")  # fmt: skip
-    if fleet.min == 0 and fleet.max > 0:
-        yield Problem(
-            f"{at}.fleet.min", "An empty group has no traffic to measure, so nothing would wake it.", "At least 1.", "0"
-        )
+    if any(not low <= int(code) <= high for part in check.codes.split(",") for code in part.split("-")):
+        reason = f"This balancer takes codes from {low} to {high}."
+        yield Problem(f"{at}.health_check.codes", reason, "Choose from those.", shown(check.codes))
 
 
-def _machines(at: str, fleet: Fleet) -> Iterator[Problem]:
+def nodes(at: str, pool: Pool) -> Iterator[Problem]:
+    """Addresses and instance ids that AWS could not reach."""
+    by_id = [name for name, node in pool.nodes.items() if node.instance is not None]
+    if by_id and len(by_id) < len(pool.nodes):
+        reason = "A target group takes instance ids or addresses, not both."
+        yield Problem(f"{at}.nodes.{by_id[0]}.instance", reason, "Make two pools, or give all nodes the same way.")
+    for name, node in pool.nodes.items():
+        path = f"{at}.nodes.{name}"
+        if node.instance is not None and not is_output(node.instance):
+            yield from _id(f"{path}.instance", str(node.instance), "i", "an EC2 instance")
+        if node.address is not None and not is_output(node.address):
+            yield from _address(f"{path}.address", str(node.address))
+
+
+def _address(path: str, text: str) -> Iterator[Problem]:
+    address = ipaddress.ip_address(text)
+    if address.version == 6:
+        yield Problem(path, "lbkit renders IPv4 target groups only.", "Use its IPv4 address.", shown(text))
+    elif address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast:
+        yield Problem(path, "This address has a meaning only on one machine or link, so AWS can't reach it.",
+                      "Use the node's address in its VPC.", shown(text))  # fmt: skip
+
+
+def machines(at: str, pool: Pool) -> Iterator[Problem]:
+    """A fleet's machines and how many there are."""
+    if pool.fleet is None:
+        return
+    fleet, path = pool.fleet, f"{at}.fleet"
     if not is_output(fleet.image):
-        yield from _image(f"{at}.image", str(fleet.image))
+        yield from _image(f"{path}.image", str(fleet.image))
+    for field, size in (("size", fleet.size), *(("fallbacks", size) for size in fleet.fallbacks)):
+        if not re.fullmatch(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", size):
+            reason = "A machine type of AWS is a family and a size with a dot between."
+            yield Problem(f"{path}.{field}", reason, "Such as g5.2xlarge.", shown(size))
     if fleet.user_data is not None and not is_output(fleet.user_data):
-        size = len(str(fleet.user_data).encode())
-        if size > MOST_USER_DATA:
-            yield Problem(f"{at}.user_data", f"AWS takes {MOST_USER_DATA} bytes, and this is {size}.",
+        size_ = len(str(fleet.user_data).encode())
+        if size_ > MOST_USER_DATA:
+            yield Problem(f"{path}.user_data", f"AWS takes {MOST_USER_DATA} bytes, and this is {size_}.",
                           "Let a short script fetch the rest, or build it into the image.")  # fmt: skip
+        if _SECRET.search(str(fleet.user_data)):
+            yield Problem(f"{path}.user_data", "This holds a credential, and every program on the machine can read it.",
+                          "Give the machines an instance profile, or let them fetch the secret.")  # fmt: skip
+    if fleet.warm and (fleet.spot or fleet.fallbacks):
+        yield Problem(f"{path}.warm", "AWS keeps no warm machines of mixed types or spot machines.",
+                      "Leave out `warm`, or `spot` and `fallbacks`.", shown(fleet.warm))  # fmt: skip
 
 
 def _image(at: str, image: str) -> Iterator[Problem]:
-    if placeholder(image):
-        yield Problem(at, "This is a placeholder from an example.", "Give the id of your image.", shown(image))
-    elif not (well_formed(image, "ami") or image.startswith("resolve:ssm:")):
+    if not image.startswith("resolve:ssm:"):
+        yield from _id(at, image, "ami", "an image on AWS", " or resolve:ssm:/path")
+
+
+def _id(at: str, value: str, kind: str, what: str, other: str = "") -> Iterator[Problem]:
+    if placeholder(value):
+        yield Problem(at, "This is a placeholder from an example.", f"Give the id of {what} of yours.", shown(value))
+    elif not well_formed(value, kind):
         yield Problem(
-            at, "An image on AWS is an AMI id: 'ami-' and 8 or 17 hexadecimal digits.",
-            "ami-..., or resolve:ssm:/path.", shown(image),
-        )  # fmt: skip
+            at, f"The id of {what} is '{kind}-' and 8 or 17 hexadecimal digits.", f"{kind}-...{other}.", shown(value)
+        )
 
 
-def _one_value(spec: Spec, field: str, found: dict[str, float]) -> Iterator[Problem]:
-    """ALB has one value for the whole balancer."""
+def one_value(field: str, found: dict[str, float]) -> Iterator[Problem]:
+    """What the balancer has once."""
+    if not found:
+        return
     first, *others = found.items()
     for path, value in others:
         if value != first[1]:
-            yield Problem(f"{path}.{field}", f"ALB has one value for the whole balancer, and {first[0]} says {first[1]:g}.",
+            yield Problem(f"{path}.{field}", f"AWS has one value for the whole balancer, and {first[0]} says {first[1]:g}.",
                           "Make them equal, or use two balancers.", shown(value))  # fmt: skip
+
+
+def warnings(spec: Spec) -> Iterator[str]:
+    """Legal but dangerous choices of pools, wherever they are served."""
+    for name, pool in spec.pools.items():
+        if pool.drain < pool.timeouts.idle:
+            yield (f"pools.{name}.drain: {pool.drain:g} s is less than timeouts.idle = {pool.timeouts.idle:g}: when a node "
+                   "leaves, work that still waits for it is cut.")  # fmt: skip
+        if pool.fleet and pool.fleet.spot == 100 and not pool.fleet.on_demand:
+            yield f"pools.{name}.fleet.spot: AWS may take all machines at once. Keep some with `on_demand`."
+        if pool.fleet and pool.fleet.rollout is not None and pool.fleet.rollout < 100 and pool.fleet.min == 1:
+            yield f"pools.{name}.fleet.rollout: a fleet of one machine serves nothing while that one is replaced."

@@ -1,42 +1,28 @@
-"""F5 BIG-IP LTM, for the plain HTTP case so far. The appliance exists already; lbkit fills it."""
+"""F5 BIG-IP LTM. The appliance exists already; lbkit fills it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
 from lbkit.errors import Problem
 from lbkit.spec import Spec
-from lbkit.spec.base import Model
 from lbkit.spec.inputs import Input
-from lbkit.spec.values import Address
+from lbkit.spec.values import Address, Count
 from lbkit.targets.base import Rendered, Rule, Target
+from lbkit.targets.bigip.device import Device, Pair, checked
 from lbkit.targets.bigip.gaps import GAPS
-from lbkit.targets.bigip.rules import notes, problems
+from lbkit.targets.bigip.notes import notes, warnings
+from lbkit.targets.bigip.placement import problems as placement_problems
+from lbkit.targets.bigip.placement import servable
+from lbkit.targets.bigip.rules import problems
 
 if TYPE_CHECKING:
     import pulumi
 
-
-def _device_address(value: str) -> str:
-    if not value.strip() or "/" in value.removeprefix("https://").removeprefix("http://"):
-        raise ValueError(
-            "The device's management address, such as 192.0.2.10 or bigip.example.com:8443, without a path."
-        )
-    return value
-
-
-class Device(Model):
-    """How to reach a BIG-IP. The password becomes a secret of Pulumi's at once, and no error or log shows it."""
-
-    address: Input[Annotated[str, AfterValidator(_device_address)]]
-    """Management address; `:8443` behind it on an appliance with one network card."""
-    user: Input[str]
-    """Account name."""
-    password: Input[str] = Field(repr=False)
-    """Its password. Take it from `config.require_secret(...)`."""
+__all__ = ["Device", "Ltm", "Pair"]
 
 
 class Ltm(Target):
@@ -45,19 +31,42 @@ class Ltm(Target):
     title: ClassVar[str] = "F5 BIG-IP LTM"
     gaps: ClassVar[Mapping[str, Rule]] = GAPS
 
-    address: Input[Address]
+    address: Input[Annotated[Address, AfterValidator(servable)]]
     """Address of the virtual servers, for listeners that name none."""
-    device: Device | Any = None
-    """Device(...), or a pulumi_f5bigip.Provider of yours. Unset: the default provider, from its configuration or environment."""
+    device: Annotated[Device | Pair | Any, AfterValidator(checked)] = None
+    """Device(...), Pair(...), or a pulumi_f5bigip.Provider of yours. Unset: the default provider, from its configuration."""
     partition: str = Field(default="Common", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     """Partition of all objects; it must exist."""
+    snat: Literal["automap", "none"] | list[Input[Address]] = Field(default="automap", min_length=1)
+    """Source address towards the nodes: the device's own, these addresses, or the client's. `none` works only where the
+    nodes answer through the BIG-IP."""
+    traffic_group: str | None = Field(
+        default="/Common/traffic-group-1", pattern=r"^/Common/[A-Za-z0-9][A-Za-z0-9_.-]*$"
+    )
+    """Traffic group that the virtual addresses move with; of a pair, the group's device answers on them. None: the
+    addresses belong to somebody else, such as another balancer. Decide at the beginning: the device lets neither side
+    go while a virtual server uses an address."""
+    tmms: Count | None = None
+    """Traffic processes of the device (`show sys tmm-info`). A connection limit is divided over them, so `limits.hard`
+    needs it and must be a multiple."""
+    websocket: bool = False
+    """Let the device follow WebSocket frames. Without it they pass as well, as bytes."""
+    save: bool = True
+    """Save the configuration on the device after each change, so that it outlives a restart. Needs an administrator
+    with bash; in appliance mode set it to False."""
 
     @classmethod
     def problems(cls, spec: Spec) -> Iterable[Problem]:
         return problems(spec)
 
+    def misplaced(self, spec: Spec) -> Iterable[Problem]:
+        return placement_problems(spec, self)
+
     def notes(self, spec: Spec) -> Iterable[str]:
         return notes(spec)
+
+    def warnings(self, spec: Spec) -> Iterable[str]:
+        return warnings(spec, self)
 
     def render(self, name: str, spec: Spec, parent: pulumi.ComponentResource) -> Rendered:
         from lbkit.targets.bigip.ltm import render

@@ -1,109 +1,140 @@
 """The plan made real: one call per object, flat below the component, edges by Output.
 
 Names stay what they were when the balancer is renamed (`ignore_changes`): what must have a new name has a new Pulumi
-name too. Nodes and members are deleted before they are made again, for the provider adopts an object that exists.
+name too. So every change comes up beside what it replaces, and what is replaced goes last. A virtual server alone can't:
+an address and port is held once, so its replacement is deleted first.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pulumi
 import pulumi_f5bigip as f5bigip
 
 from lbkit.spec import Spec
+from lbkit.spec.balancer import uses
+from lbkit.spec.inputs import is_output
 from lbkit.targets.base import Rendered
+from lbkit.targets.bigip.device import Device, Pair
+from lbkit.targets.bigip.parts import SUFFIX, Args, Ref, Text
+from lbkit.targets.bigip.pools import pool_key
+from lbkit.targets.bigip.saving import saved, saving
 from lbkit.targets.bigip.translate import plan as translate
 from lbkit.targets.naming import child
 
 if TYPE_CHECKING:
     from lbkit.targets.bigip import Ltm
 
+_CLASSES: Mapping[str, Any] = {
+    "certificates": f5bigip.ssl.Certificate, "keys": f5bigip.ssl.Key, "snat_pools": f5bigip.ltm.SnatPool,
+    "virtual_addresses": f5bigip.ltm.VirtualAddress, "server_tls": f5bigip.ltm.ProfileServerSsl,
+    "client_tls": f5bigip.ltm.ProfileClientSsl, "tcp": f5bigip.ltm.ProfileTcp, "fast_l4": f5bigip.ltm.ProfileFastL4,
+    "http": f5bigip.ltm.ProfileHttp, "one_connect": f5bigip.ltm.ProfileOneConnect,
+    "cookies": f5bigip.ltm.PersistenceProfileCookie, "sources": f5bigip.ltm.PersistenceProfileSrcAddr,
+    "monitors": f5bigip.ltm.Monitor, "nodes": f5bigip.ltm.Node, "pools": f5bigip.ltm.Pool,
+    "members": f5bigip.ltm.PoolAttachment, "rules": f5bigip.ltm.IRule, "policies": f5bigip.ltm.Policy,
+    "virtual_servers": f5bigip.ltm.VirtualServer,
+}  # fmt: skip
+_OPTIONS: Mapping[str, dict[str, Any]] = {
+    # A change of the source translation's type keeps the old SNAT pool in use, and other profiles are another kind of server.
+    "virtual_servers": {
+        "delete_before_replace": True,
+        "replace_on_changes": ["profiles", "sourceAddressTranslation"],
+    },
+}
+
 
 def render(name: str, spec: Spec, ltm: Ltm, parent: pulumi.ComponentResource) -> Rendered:
     plan = translate(name, spec, ltm)
     provider = _provider(name, ltm, parent)
-
-    def opts(**more: Any) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(parent=parent, provider=provider, **more)
-
-    monitors = {
-        key: f5bigip.ltm.Monitor(child(name, key), opts=opts(ignore_changes=["name"]), **args)
-        for key, args in plan["monitors"].items()
-    }
-    nodes = {
-        key: f5bigip.ltm.Node(child(name, key), opts=opts(ignore_changes=["name"], delete_before_replace=True), **args)
-        for key, args in plan["nodes"].items()
-    }
-    pools = {
-        key: _pool(child(name, key), dict(args), monitors, opts(ignore_changes=["name"]))
-        for key, args in plan["pools"].items()
-    }
-    members = {
-        key: _member(child(name, key, "member"), dict(args), pools, nodes, opts(delete_before_replace=True))
-        for key, args in plan["members"].items()
-    }
-    virtual = {
-        key: _virtual(
-            child(name, key, "server"),
-            dict(args),
-            pools,
-            opts(ignore_changes=["name"], depends_on=list(members.values())),
-        )
-        for key, args in plan["virtual_servers"].items()
-    }
-    first = virtual[min(virtual)]
+    first = saving(name, ltm, plan, pulumi.ResourceOptions(parent=parent, provider=provider))
+    made: dict[Ref, Any] = {}
+    # Names are kept, so another partition must be other resources, or it would be ignored.
+    place = [] if ltm.partition == "Common" else [ltm.partition]
+    for kind in SUFFIX:
+        for key, args in plan[kind].items():
+            opts = _opts(kind, args, made, first, pulumi.ResourceOptions(parent=parent, provider=provider))
+            sent = {field: _resolved(value, made) for field, value in args.items() if field != "after"}
+            if kind == "keys":
+                sent["content"] = pulumi.Output.secret(sent["content"])
+            made[Ref(kind, key)] = _CLASSES[kind](child(name, *place, key, SUFFIX[kind]), opts=opts, **sent)
+    last = saved(name, ltm, plan, list(made.values()), pulumi.ResourceOptions(parent=parent, provider=provider))
+    servers = _servers(spec, made)
     return Rendered(
-        endpoint=first.destination.apply(str),
-        urls={key: _url(server, spec.listeners[key].port) for key, server in virtual.items()},
+        endpoint=servers[min(servers)][0].destination.apply(str),
+        urls={key: _url(found[0], spec.listeners[key].protocol, spec.listeners[key].port) for key, found in servers.items()},
         pools={
             key: {
-                "pool": pool.name,
-                "virtual_servers": [virtual[at].name for at, item in spec.listeners.items() if item.pool == key],
+                "pool": made[Ref("pools", pool_key(key, pool))].name,
+                "virtual_servers": [server.name for at, listener in spec.listeners.items() for server in servers[at]
+                                    if key in (used for _, used in uses(listener))],
             }
-            for key, pool in pools.items()
+            for key, pool in spec.pools.items()
         },
-    )
+        resources={f"{ref.key}--{SUFFIX[ref.kind]}": found for ref, found in made.items()} | first | last,
+    )  # fmt: skip
+
+
+def _opts(
+    kind: str, args: Args, made: Mapping[Ref, Any], first: Mapping[str, Any], opts: pulumi.ResourceOptions
+) -> pulumi.ResourceOptions:
+    """A late node's name follows its address; all others keep theirs."""
+    opts.depends_on = [*first.values(), *(made[ref] for ref in args.get("after", ()))]
+    if "name" in args and not is_output(args["name"]):
+        opts.ignore_changes = ["name"]
+    for option, value in _OPTIONS.get(kind, {}).items():
+        setattr(opts, option, value)
+    return opts
+
+
+def _resolved(value: Any, made: Mapping[Ref, Any]) -> Any:
+    """A plan's value as the provider takes it."""
+    if isinstance(value, Ref):
+        return made[value].name
+    if isinstance(value, Text):
+        return pulumi.Output.concat(*(_resolved(part, made) for part in value.parts))
+    if isinstance(value, dict):
+        return {key: _resolved(item, made) for key, item in value.items()}
+    return [_resolved(item, made) for item in value] if isinstance(value, list) else value
 
 
 def _provider(name: str, ltm: Ltm, parent: pulumi.ComponentResource) -> Any:
     """Its password is a secret whether or not it came as one. Telemetry is off: it would call out without a time limit."""
-    from lbkit.targets.bigip import Device
-
-    if not isinstance(ltm.device, Device):
-        return ltm.device
+    device = ltm.device.devices[ltm.device.talk_to] if isinstance(ltm.device, Pair) else ltm.device
+    if not isinstance(device, Device):
+        return device
     return f5bigip.Provider(
         child(name, "device"),
-        address=ltm.device.address,
-        username=ltm.device.user,
-        password=pulumi.Output.secret(ltm.device.password),
+        address=device.address,
+        username=device.user,
+        password=_secret(device.password),
+        token_value=_secret(device.token),
+        login_ref=device.login,
+        validate_certs_disable=device.ca is None,
+        trusted_cert_path=device.ca,
         teem_disable=True,
         opts=pulumi.ResourceOptions(parent=parent),
     )
 
 
-def _pool(name: str, args: dict[str, Any], monitors: dict[str, Any], opts: pulumi.ResourceOptions) -> f5bigip.ltm.Pool:
-    monitor = args.pop("monitor")
-    return f5bigip.ltm.Pool(name, monitors=[monitors[monitor].name] if monitor else [""], opts=opts, **args)
+def _secret(value: Any) -> Any:
+    return None if value is None else pulumi.Output.secret(value)
 
 
-def _member(
-    name: str, args: dict[str, Any], pools: dict[str, Any], nodes: dict[str, Any], opts: pulumi.ResourceOptions
-) -> f5bigip.ltm.PoolAttachment:
-    pool, node = pools[args.pop("pool")].name, nodes[args.pop("of")].name
-    return f5bigip.ltm.PoolAttachment(
-        name, pool=pool, node=pulumi.Output.concat(node, ":", str(args.pop("port"))), opts=opts, **args
-    )
+def _servers(spec: Spec, made: Mapping[Ref, Any]) -> dict[str, list[Any]]:
+    """The virtual servers by listener: one, or one for each allowed range."""
+    found: dict[str, list[Any]] = {key: [] for key in spec.listeners}
+    for ref, server in made.items():
+        if ref.kind == "virtual_servers":
+            found[ref.key.partition("--")[0]].append(server)
+    return found
 
 
-def _virtual(
-    name: str, args: dict[str, Any], pools: dict[str, Any], opts: pulumi.ResourceOptions
-) -> f5bigip.ltm.VirtualServer:
-    pool = pools[args.pop("pool")].name
-    return f5bigip.ltm.VirtualServer(name, pool=pool, opts=opts, **args)
-
-
-def _url(server: f5bigip.ltm.VirtualServer, port: int) -> pulumi.Output[str]:
-    return server.destination.apply(
-        lambda at: f"http://{f'[{at}]' if ':' in str(at) else at}{'' if port == 80 else f':{port}'}"
+def _url(server: Any, protocol: str, port: int) -> pulumi.Output[str]:
+    default = {"http": 80, "https": 443}.get(protocol)
+    scheme = protocol if protocol in ("http", "https") else "tcp"
+    return server.destination.apply(  # type: ignore[no-any-return]
+        lambda at: f"{scheme}://{f'[{at}]' if ':' in str(at) else at}{'' if port == default else f':{port}'}"
     )

@@ -43,7 +43,7 @@ def new_folder(name: str) -> Path:
 def start(folder: Path, *argv: str) -> subprocess.Popen[bytes]:
     """Start a process that belongs to the folder. It gets none of the engine's environment but what it needs to run."""
     environment = {key: value for key, value in os.environ.items() if key in _PASSED_ON or key.startswith("LC_")}
-    with (folder / "log").open("wb") as log:
+    with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=environment, start_new_session=True
         )
@@ -70,21 +70,33 @@ def running(folder: Path) -> int | None:
     """The process of this folder, if it lives: a pid that was given to another process since does not count."""
     try:
         pid = int((folder / "pid").read_text())
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (OSError, ValueError):
         return None
-    return pid if str(folder).encode() in command and state != "Z" else None
+    return pid if _belongs(pid, folder) else None
 
 
 def stop(folder: Path, patience: float) -> None:
     """End the process, after `patience` seconds by force, and remove the folder. Fine when either is gone."""
-    pid = running(folder)
-    if pid is not None:
+    for pid in _all(folder):
         _end(folder, pid, patience)
     shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(OSError):
         folder.parent.rmdir()
+
+
+def _all(folder: Path) -> list[int]:
+    """The folder's process, and predecessors of it that still end their work."""
+    pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+    return [pid for pid in pids if _belongs(pid, folder)]
+
+
+def _belongs(pid: int, folder: Path) -> bool:
+    try:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return str(folder).encode() in arguments and state != "Z"
 
 
 def _end(folder: Path, pid: int, patience: float) -> None:
@@ -95,7 +107,7 @@ def _end(folder: Path, pid: int, patience: float) -> None:
         while time.monotonic() < deadline:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
-            if running(folder) is None:
+            if not _belongs(pid, folder):
                 return
             time.sleep(_STEP)
 

@@ -7,6 +7,7 @@ at preview already; later errors carry their own text and no stack trace.
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,8 @@ from lbkit.targets.native import background, ports
 from lbkit.targets.outputs import boot_document
 
 _GRACE = 10.0
+_START = 30.0
+"""Seconds until a successor knows its nodes: as long as their first probes may take."""
 
 
 class ProcessProvider(dynamic.ResourceProvider):
@@ -59,11 +62,13 @@ class ProcessProvider(dynamic.ResourceProvider):
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
         folder = Path(olds["state"])
         with _readable():
-            if not _lives(folder) or olds.get("release") != news.get("release"):
+            if not _lives(folder):
                 background.stop(folder, _patience(olds))
                 home().mkdir(mode=0o700, exist_ok=True)
                 folder.mkdir(mode=0o700)
                 _start(folder, news)
+            elif olds.get("release") != news.get("release"):
+                _succeed(folder, news)
             elif olds.get("config") != news.get("config"):
                 _reconfigure(folder, news)
             return dynamic.UpdateResult({**news, "state": str(folder)})
@@ -156,14 +161,49 @@ def _start(folder: Path, props: dict[str, Any]) -> None:
         found = [ports.taken(item["name"], item.get("address"), int(item["port"])) for item in props["listeners"]]
         if problems := [problem for problem in found if problem]:
             raise OperationError("The balancer can't listen", problems)
-        process = background.start(
-            folder, sys.executable, "-m", "lbkit.dataplane", "--config", str(boot), "--state", str(folder)
-        )
+        process = _launch(folder)
         background.wait(process.poll, folder, _GRACE, lambda: _unready(folder, "/v1/live"))
         _await_nodes(folder, process.poll, props)
     except LbkitError:
         background.stop(folder, 0)
         raise
+
+
+def _launch(folder: Path, *options: str) -> subprocess.Popen[bytes]:
+    argv = [
+        "-m",
+        "lbkit.dataplane",
+        "--config",
+        str(folder / "boot.json"),
+        "--state",
+        str(folder),
+        "--no-watch",
+        *options,
+    ]
+    return background.start(folder, sys.executable, *argv)
+
+
+def _succeed(folder: Path, props: dict[str, Any]) -> None:
+    """A new release takes the sockets of the running one, which ends its work and goes. If it can't, the old one stays."""
+    boot, pid = folder / "boot.json", folder / "pid"
+    before = boot.read_text(), pid.read_text()
+    boot.write_text(props["config"])
+    try:
+        process = _launch(folder, "--take-over")
+        background.wait(process.poll, folder, _GRACE + _START, lambda: _other_than(folder, process.pid))
+    except LbkitError:
+        boot.write_text(before[0])
+        pid.write_text(before[1])
+        raise
+    _await_nodes(folder, process.poll, props)
+
+
+def _other_than(folder: Path, pid: int) -> list[str]:
+    try:
+        answers = call(_socket(folder), "GET", "/v1/live")[1]["pid"] == pid
+    except OperationError as error:
+        return [p.reason for p in error.problems]
+    return [] if answers else ["The process of the release before still has the ports."]
 
 
 def _await_nodes(folder: Path, ended: Callable[[], int | None], props: dict[str, Any]) -> None:

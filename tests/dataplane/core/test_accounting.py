@@ -180,6 +180,8 @@ class Balancer(RuleBasedStateMachine):
         assert sorted(map(id, held)) == sorted(map(id, self.running))
         assert self.state.in_flight == len(held)
         assert list(self.state.waiting) == self.waiting
+        able = [node for node in self.state.nodes.values() if node.eligible and not node.backup]
+        assert (self.state.tiers.able, self.state.tiers.load) == (len(able), sum(node.in_flight for node in able))
         assert all(ticket.node and ticket in ticket.node.tickets for ticket in self.running)
 
     @invariant()

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
 from collections import Counter
+from operator import ne
+from random import Random
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbkit.dataplane.core.commands import Assign, Ticket
+from lbkit.dataplane.core.commands import Assign, Refuse, Ticket
+from lbkit.dataplane.core.maglev import table
 from lbkit.dataplane.core.pool import PoolState
+from lbkit.spec import Pool
 from tests.dataplane.specs import pool, random
 
 
@@ -82,3 +90,182 @@ def test_round_robin_gives_each_cycle_its_exact_shares(weights: list[int], cycle
     nodes = {f"n{i}": {"address": f"10.0.0.{i + 1}", "weight": w} for i, w in enumerate(weights)}
     picked = Counter(chosen(PoolState(pool(nodes=nodes), 0, random), sum(weights) * cycles))
     assert picked == {f"n{i}": w * cycles for i, w in enumerate(weights)}
+
+
+def reached(state: PoolState, clients: list[bytes]) -> dict[bytes, str]:
+    """Which node each client's address is led to."""
+    found = {}
+    for key in clients:
+        ticket = Ticket(key)
+        state.arrive(ticket, 0)
+        assert ticket.node
+        found[key] = ticket.node.name
+        state.release(ticket, 0)
+    return found
+
+
+CLIENTS = [f"10.{i >> 8 & 255}.{i & 255}.7".encode() for i in range(4000)]
+
+
+def many(count: int, **more: Any) -> Pool:
+    nodes = {f"n{i}": {"address": f"10.0.{i >> 8}.{i & 255}"} for i in range(count)}
+    return pool(nodes=nodes, **{"algorithm": "source_hash", **more})
+
+
+def test_source_hash_leads_a_client_to_one_node_whatever_else_happens():  # CR-14
+    state = PoolState(many(7), 0, random)
+    before = reached(state, CLIENTS[:300])
+    for key in CLIENTS[300:400]:
+        state.arrive(Ticket(key), 0)  # load elsewhere
+    assert reached(state, CLIENTS[:300]) == before
+    assert reached(PoolState(many(7), 5, random), CLIENTS[:300]) == before, "and after a restart"
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 10, 40, 200])
+def test_when_one_of_n_nodes_leaves_only_its_share_moves(count: int):  # CR-14
+    members = [(f"n{i}", 1) for i in range(count)]
+    before = [members[owner][0] for owner in table(members)]
+    for gone in range(0, count, 1 + count // 5):
+        left = members[:gone] + members[gone + 1 :]
+        after = [left[owner][0] for owner in table(left)]
+        moved = sum(map(ne, before, after)) / len(before)
+        assert 1 / count - 0.001 <= moved <= 1 / count + 0.02
+
+
+def test_clients_of_a_node_that_comes_back_return_to_it():  # CR-14
+    state = PoolState(many(10), 0, random)
+    before = reached(state, CLIENTS[:500])
+    state.set_admin("n1", "maintenance", 0)
+    after = reached(state, CLIENTS[:500])
+    assert "n1" not in after.values()
+    assert sum(before[key] != after[key] for key in after if before[key] != "n1") < 15
+    state.set_admin("n1", "ready", 0)
+    assert reached(state, CLIENTS[:500]) == before
+
+
+def test_source_hash_spreads_evenly_and_by_weight():  # CR-14
+    shares = Counter(reached(PoolState(many(10), 0, random), CLIENTS).values())
+    assert max(shares.values()) / min(shares.values()) < 1.5
+    nodes = {"a": {"address": "10.0.0.1", "weight": 3}, "b": {"address": "10.0.0.2"}}
+    found = Counter(reached(PoolState(pool(nodes=nodes, algorithm="source_hash"), 0, random), CLIENTS).values())
+    assert 2.6 < found["a"] / found["b"] < 3.4
+
+
+def test_a_full_node_of_source_hash_hands_its_clients_on_and_takes_them_back():  # CR-14, UK-11
+    state = PoolState(many(3, limits={"hard": 1}), 0, random)
+    key = CLIENTS[0]
+    first, second = Ticket(key), Ticket(key)
+    state.arrive(first, 0)
+    state.arrive(second, 0)
+    assert first.node
+    assert second.node not in (None, first.node)
+    own = first.node
+    state.release(first, 0)
+    assert reached(state, [key])[key] == own.name
+
+
+def test_random_two_takes_the_better_of_two():
+    chance = itertools.cycle([0.05, 0.0, 0.4, 0.0])
+    state = PoolState(pool(4, algorithm="random_two"), 0, lambda: next(chance))
+    assert chosen(state, 4) == ["a", "b", "a", "b"], "drawn are always a and b"
+
+
+@pytest.mark.parametrize("count", [2, 5, 20])
+def test_random_two_keeps_loads_together(count: int):
+    state = PoolState(many(count, algorithm="random_two"), 0, Random(7).random)
+    chosen(state, 30 * count)
+    loads = [node.in_flight for node in state.nodes.values()]
+    assert max(loads) - min(loads) <= 8
+
+
+@pytest.mark.parametrize("algorithm", ["round_robin", "least_connections", "random_two", "source_hash"])
+def test_a_choice_among_1000_nodes_takes_the_steps_of_one_among_4(algorithm: str):
+    def steps(count: int) -> float:
+        state = PoolState(many(count, algorithm=algorithm, limits={"hard": 5}), 0, Random(1).random)
+        for key in CLIENTS[:count]:
+            state.arrive(Ticket(key), 0)
+        called = 0
+
+        def count_calls(frame: object, event: str, argument: object) -> None:
+            nonlocal called
+            called += event in ("call", "c_call", "line")
+
+        tickets = [Ticket(key) for key in CLIENTS[-200:]]
+        before = sys.getprofile()
+        sys.setprofile(count_calls)
+        try:
+            for ticket in tickets:
+                state.arrive(ticket, 0)
+                state.release(ticket, 0)
+        finally:
+            sys.setprofile(before)
+        return called / len(tickets)
+
+    steps(4)  # tables are made once
+    assert steps(1000) <= steps(4) * 1.5 + 5
+
+
+def test_a_backup_gets_work_only_while_nobody_else_is_healthy():
+    nodes = {"a": {"address": "10.0.0.1"}, "b": {"address": "10.0.0.2", "backup": True}}
+    state = PoolState(pool(nodes=nodes, limits={"hard": 2}), 0, random)
+    assert chosen(state, 2) == ["a", "a"]
+    (refused,) = state.arrive(Ticket(), 0)
+    assert isinstance(refused, Refuse), "a full node is a healthy one"
+    state.set_admin("a", "drain", 0)
+    assert chosen(state, 2) == ["b", "b"]
+    state.set_admin("a", "ready", 0)
+    for ticket in list(state.nodes["a"].tickets):
+        state.release(ticket, 0)
+    assert chosen(state, 2) == ["a", "a"]
+
+
+def test_a_client_returns_to_the_node_it_had_unless_that_is_full_or_gone():
+    state = PoolState(pool(3, limits={"hard": 1}, sticky={}), 0, random)
+    mark = state.nodes["c"].mark
+    first, second = Ticket(wanted=mark), Ticket(wanted=mark)
+    state.arrive(first, 0)
+    state.arrive(second, 0)
+    assert first.node is state.nodes["c"]
+    assert second.node not in (None, state.nodes["c"])
+    state.release(first, 0)
+    state.set_admin("c", "drain", 0)
+    third = Ticket(wanted=mark)
+    state.arrive(third, 0)
+    assert third.node not in (None, state.nodes["c"])
+
+
+def test_a_node_that_comes_back_starts_slowly():
+    state = PoolState(pool(2, algorithm="least_connections", slow_start=10), 0, random)
+    assert Counter(chosen(state, 20)) == {"a": 10, "b": 10}, "at the start of all nobody is slow"
+    for ticket in [t for n in state.nodes.values() for t in n.tickets]:
+        state.release(ticket, 0)
+    state.set_admin("b", "maintenance", 0)
+    state.set_admin("b", "ready", 100)
+    shares = []
+    for now in (100, 101, 102, 103, 104, 105, 106, 107, 108, 109, 110):
+        state.expire(now)
+        if now not in (100, 104, 110):
+            continue
+        names = Counter(chosen(state, 110))
+        shares.append(names["b"] / 110)
+        for ticket in [t for n in state.nodes.values() for t in n.tickets]:
+            state.release(ticket, now)
+    assert shares[0] < 0.12
+    assert 0.3 < shares[1] < 0.36
+    assert shares[2] == 0.5
+
+
+def test_the_passive_check_ejects_for_a_while_and_never_the_last_node():
+    state = PoolState(pool(2, passive_check={"errors": 2, "eject": 30}), 0, random)
+    a, b = state.nodes.values()
+    state.observed(a, False, "refused", 0)
+    state.observed(a, True, "", 0)
+    state.observed(a, False, "refused", 0)
+    assert a.able, "a good answer resets the count"
+    state.observed(a, False, "refused", 0)
+    assert (a.able, a.health.state, a.state) == (False, "up", "ejected"), "health is another thing"
+    for _ in range(5):
+        state.observed(b, False, "refused", 0)
+    assert set(chosen(state, 3)) == {"b"}
+    state.expire(30)
+    assert set(chosen(state, 2)) == {"a", "b"}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import re
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
@@ -14,6 +16,7 @@ from typing import Any, cast
 import h11
 
 from lbkit.dataplane.config import BootConfig
+from lbkit.dataplane.shell.journal import Journal
 from lbkit.dataplane.shell.loop import Loop
 from lbkit.dataplane.shell.server import Server
 from lbkit.spec import Spec
@@ -63,8 +66,9 @@ class Client:
         self._h11 = h11.Connection(h11.CLIENT)
 
     @classmethod
-    async def to(cls, port: int) -> Client:
-        return cls(*await asyncio.open_connection("127.0.0.1", port))
+    async def to(cls, port: int, context: ssl.SSLContext | None = None, name: str | None = None) -> Client:
+        """`context`: speak TLS, and ask for this host `name`."""
+        return cls(*await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=name))
 
     def ask(self, method: str = "GET", path: str = "/", body: bytes = b"", **headers: str) -> None:
         """Send a request without waiting for the answer."""
@@ -137,8 +141,8 @@ class FakeNode:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
-    async def start(self, port: int = 0) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
+    async def start(self, port: int = 0, context: ssl.SSLContext | None = None) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port, ssl=context)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -178,6 +182,8 @@ class FakeNode:
                 self.now -= 1
 
     async def _hello(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+        if length := re.search(rb"(?i)\r\ncontent-length: (\d+)", head):
+            await reader.readexactly(int(length[1]))
         body = self.name.encode()
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
 
@@ -222,9 +228,9 @@ async def nodes(*names: str, handler: Handler | None = None) -> AsyncIterator[li
 
 
 @contextlib.asynccontextmanager
-async def balancer(spec: Spec, ready: bool = True) -> AsyncIterator[Server]:
+async def balancer(spec: Spec, ready: bool = True, journal: Journal | None = None) -> AsyncIterator[Server]:
     """A running balancer; ready: every node was probed once."""
-    server = Server(cast(Loop, asyncio.get_running_loop()))
+    server = Server(cast(Loop, asyncio.get_running_loop()), journal)
     server.apply(BootConfig(name="test", spec=spec))
     try:
         if ready:

@@ -237,3 +237,30 @@ async def test_a_bad_call_changes_nothing(method: str, path: str, body: bytes, s
         code, answer = called(server, method, path, body)
         assert (code, server.revision) == (status, 1)
         assert said in answer["title"]
+
+
+@run
+async def test_a_new_listener_takes_clients_once_its_nodes_were_probed():
+    asked = asyncio.Event()
+
+    async def slow_to_say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+        if head.startswith(b"GET /health"):
+            await asked.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    async with nodes("a", handler=slow_to_say) as (a,):
+        port = free_port()
+        check = {"path": "/health", "interval": 5, "timeout": 5}
+        async with balancer(spec(port, {"a": a.port}, health_check=check), ready=False):
+            early = asyncio.create_task(ask(port))
+            await until(lambda: a.requests == 1)
+            assert not early.done()
+            asked.set()
+            assert (await early).status == 200
+
+
+@run
+async def test_without_a_healthy_node_clients_are_answered_all_the_same():
+    port = free_port()
+    async with balancer(spec(port, {"a": free_port()}), ready=False):
+        assert (await ask(port)).status == 503

@@ -23,6 +23,12 @@ REPLACES = {
     "aws:lb/targetGroupAttachment:TargetGroupAttachment": {"targetId", "port", "targetGroupArn"},
     "aws:autoscaling/group:Group": {"name"},
     "aws:autoscaling/policy:Policy": {"autoscalingGroupName", "name"},
+    "aws:lb/listenerRule:ListenerRule": {"listenerArn"},
+    "aws:lb/listenerCertificate:ListenerCertificate": {"listenerArn", "certificateArn"},
+    "aws:lb/trustStore:TrustStore": {"name"},
+    "aws:autoscaling/attachment:Attachment": {"autoscalingGroupName", "lbTargetGroupArn"},
+    "aws:autoscaling/lifecycleHook:LifecycleHook": {"autoscalingGroupName", "name"},
+    "aws:ec2/eip:Eip": {"domain"},
     "aws:ec2/launchTemplate:LaunchTemplate": {"name"},
     "aws:ec2/securityGroup:SecurityGroup": {"description", "name", "vpcId"},
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": {"securityGroupId"},
@@ -59,39 +65,54 @@ class Recording(provider.Provider):
 
     async def check(self, request: provider.CheckRequest) -> provider.CheckResponse:
         inputs = dict(request.new_inputs)
-        if request.type in AUTONAMED and "name" not in inputs:
+        if own_type(request.type) in AUTONAMED and "name" not in inputs:
             inputs["name"] = request.old_inputs.get("name") or PropertyValue(f"{request.name}-{uuid.uuid4().hex[:7]}")
         return provider.CheckResponse(inputs=inputs)
 
     async def diff(self, request: provider.DiffRequest) -> provider.DiffResponse:
         known = set(request.new_inputs) | (set(request.old_state) - MADE)
         changed = sorted(k for k in known if plain(request.old_state.get(k)) != plain(request.new_inputs.get(k)))
-        replaces = [key for key in changed if key in REPLACES.get(request.type, ())]
+        replaces = [
+            key for key in changed if key in REPLACES.get(own_type(request.type), ()) or self.forces(key, request)
+        ]
         return provider.DiffResponse(changes=bool(changed), replaces=replaces, diffs=changed)
+
+    def forces(self, key: str, request: provider.DiffRequest) -> bool:
+        """Whether this change of an argument, though not every one, replaces the resource."""
+        return False
 
     async def create(self, request: provider.CreateRequest) -> provider.CreateResponse:
         if request.preview:
             unknown = {key: PropertyValue(Computed()) for key in MADE if key not in request.properties}
             return provider.CreateResponse(resource_id="", properties={**request.properties, **unknown})
-        made = identity(request.type, request.name, request.properties)
-        record("create", request.type, request.name, made["id"], request.properties)
+        made = identity(own_type(request.type), request.name, request.properties)
+        record("create", own_type(request.type), request.name, made["id"], request.properties)
         outputs = {key: PropertyValue(value) for key, value in made.items() if key not in request.properties}
         return provider.CreateResponse(resource_id=made["id"], properties={**outputs, **request.properties})
 
     async def update(self, request: provider.UpdateRequest) -> provider.UpdateResponse:
         if not request.preview:
-            record("update", request.type, request.name, request.resource_id, request.news)
-        return provider.UpdateResponse(properties={**request.olds, **request.news})
+            record("update", own_type(request.type), request.name, request.resource_id, request.news)
+        told = {key: value for key, value in request.olds.items() if key in MADE}
+        if own_type(request.type) == "aws:ec2/launchTemplate:LaunchTemplate":
+            number = plain(request.olds["latestVersion"])
+            told["latestVersion"] = PropertyValue(Computed() if request.preview else number + 1)
+        return provider.UpdateResponse(properties={**told, **request.news})
 
     async def read(self, request: provider.ReadRequest) -> provider.ReadResponse:
         return provider.ReadResponse(request.resource_id, request.inputs, request.properties)
 
     async def delete(self, request: provider.DeleteRequest) -> None:
-        record("delete", request.type, request.name, request.resource_id, request.properties)
+        record("delete", own_type(request.type), request.name, request.resource_id, request.properties)
 
 
-MADE = {"id", "arn", "arnSuffix", "dnsName", "name", "latestVersion"}
+MADE = {"id", "arn", "arnSuffix", "dnsName", "name", "latestVersion", "publicIp"}
 """What the cloud tells of a made object."""
+
+
+def own_type(chain: str) -> str:
+    """The resource's type: the engine sends those of its parents before it."""
+    return chain.rpartition("$")[2]
 
 
 def identity(kind: str, name: str, properties: Properties) -> dict[str, Any]:
@@ -100,7 +121,7 @@ def identity(kind: str, name: str, properties: Properties) -> dict[str, Any]:
         return {"id": plain(named) if named else f"{plain(properties['pool'])}-{plain(properties['node'])}"}
     unique = f"{name}-{uuid.uuid4().hex[:7]}"
     made = {"id": unique, "arn": f"arn:{unique}", "arnSuffix": f"suffix/{unique}", "dnsName": f"{unique}.example.com"}
-    return {**made, "name": unique, "latestVersion": 1.0}
+    return {**made, "name": unique, "latestVersion": 1.0, "publicIp": "198.51.100.7"}
 
 
 def record(operation: str, kind: str, name: str, identifier: str, properties: Properties) -> None:

@@ -18,7 +18,16 @@ CONFIG = {
     "desired": "2",
     "max": "10",
     "rootDevice": "/dev/xvda",
+    "gpu": "false",
+    "spot": "0",
+    "efa": "0",
+    "checkPlacement": "true",
 }
+GPU = {
+    **CONFIG, "gpu": "true", "instanceType": "p5.48xlarge", "efa": "32", "capacityReservation": "cr-0a1b2c3d4e5f60718",
+    "machineSubnetIds": '["subnet-0a1b2c3d4e5f60718"]', "instanceProfile": "engine", "rootDevice": "/dev/sda1",
+    "certificateArn": "arn:aws:acm:eu-west-1:210987650123:certificate/a",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +39,17 @@ def made() -> Registered:
 def test_the_plan_is_the_golden_one(preview: bool):  # AW-1
     found = run_program("aws_alb", preview=preview, config=CONFIG)
     golden(f"aws_alb-{'preview' if preview else 'up'}", found.resources)
+
+
+@pytest.mark.parametrize("preview", [True, False], ids=["preview", "up"])
+def test_the_plan_with_gpus_is_the_golden_one(preview: bool):
+    found = run_program("aws_alb", preview=preview, config=GPU)
+    golden(f"aws_alb-gpu-{'preview' if preview else 'up'}", found.resources)
+    template = only(found, "aws:ec2/launchTemplate:LaunchTemplate")
+    assert template["instanceMarketOptions"] == {"marketType": "capacity-block"}
+    assert len(template["networkInterfaces"]) == 32
+    assert only(found, "aws:autoscaling/group:Group")["vpcZoneIdentifiers"] == ["subnet-0a1b2c3d4e5f60718"]
+    assert only(found, "aws:autoscaling/lifecycleHook:LifecycleHook")["heartbeatTimeout"] == 900
 
 
 def only(found: Registered, kind: str) -> Any:
@@ -47,16 +67,19 @@ def test_the_target_group_has_the_seeds_values(made: Registered):  # AW-3, AW-4,
     assert action == {"type": "forward", "targetGroupArn": "arn:ai-workloads--workers"}
 
 
-def test_the_group_has_the_seeds_sizes_and_is_attached(made: Registered):  # AW-6, AW-7, AW-8
+def test_the_group_has_the_seeds_sizes_and_joins_the_pool(made: Registered):  # AW-6, AW-7, AW-8
     group = only(made, "aws:autoscaling/group:Group")
     assert (group["minSize"], group["desiredCapacity"], group["maxSize"]) == (1, 2, 10)
     assert (group["healthCheckType"], group["healthCheckGracePeriod"]) == ("ELB", 300)
-    assert group["targetGroupArns"] == ["arn:ai-workloads--workers"]
+    assert only(made, "aws:autoscaling/attachment:Attachment") == {
+        "autoscalingGroupName": "ai-workloads--machines--workers", "lbTargetGroupArn": "arn:ai-workloads--workers",
+    }  # fmt: skip
 
 
-def test_the_group_waits_for_the_listener_and_keeps_the_scale(made: Registered):  # AW-7
+def test_the_listener_waits_for_the_machines_and_the_scale_is_kept(made: Registered):  # AW-7
+    (listener,) = made.of("aws:lb/listener:Listener").values()
+    assert "ai-workloads--join--workers" in listener["depends_on"]
     (group,) = made.of("aws:autoscaling/group:Group").values()
-    assert "ai-workloads--http" in group["depends_on"]
     assert group["ignore_changes"] == ["desiredCapacity"]
 
 
@@ -85,10 +108,10 @@ def test_security_groups_open_what_is_needed_and_nothing_more(made: Registered):
         for kind in ("Ingress", "Egress")
         for name, rule in made.of(f"aws:vpc/securityGroup{kind}Rule:SecurityGroup{kind}Rule").items()
     }
-    balancer, nodes = "ai-workloads--balancer-id", "ai-workloads--nodes--workers-id"
+    balancer, nodes = "ai-workloads--firewall--balancer-id", "ai-workloads--firewall--nodes--workers-id"
     inward = [r for n, r in rules.items() if n.startswith("ai-workloads--in--")]
     assert [(r["securityGroupId"], r["fromPort"], r["cidrIpv4"]) for r in inward] == [(balancer, 80, "0.0.0.0/0")]
-    to_nodes = rules["ai-workloads--nodes--workers--80"]
+    to_nodes = rules["ai-workloads--admit--workers--80"]
     assert (to_nodes["securityGroupId"], to_nodes["referencedSecurityGroupId"]) == (nodes, balancer)
     assert (to_nodes["fromPort"], to_nodes["toPort"]) == (80, 80)
     outward = rules["ai-workloads--out--workers--80"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from lbkit.spec import Spec
 from lbkit.targets.native import background
 from lbkit.targets.native.local import Error, ProcessProvider
 from tests.dataplane.shell.house import free_port
+from tests.dataplane.specs import spec
+from tests.e2e.fleet import Load, get, servers, until
 from tests.laws.leaves import BASE, put
 
 
@@ -118,3 +122,46 @@ def test_a_home_that_is_not_safely_ours_is_not_used(trap: str, tmp_path: Path, m
 def test_a_pid_that_another_process_has_now_does_not_count(tmp_path: Path):
     (tmp_path / "pid").write_text("1\n")
     assert background.running(tmp_path) is None
+
+
+@pytest.fixture
+def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[dict[str, Any], int]]:
+    """A balancer that the provider started: what it put into the state, and its port."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with servers("a", seconds=0.01) as (a,):
+        port = free_port()
+        document = BootConfig(name="x", spec=spec(port, {"a": a.server_address[1]}, drain=5))
+        listeners = [{"name": "l", "address": "127.0.0.1", "port": port}]
+        wanted = props(config=document.model_dump_json(), listeners=listeners, wait=20, state=None)
+        made = ProcessProvider().create(wanted)
+        assert made.outs
+        try:
+            yield made.outs, port
+        finally:
+            ProcessProvider().delete("x", made.outs)
+            assert not (tmp_path / "lbkit").exists()
+
+
+def test_a_new_release_takes_over_without_a_failed_request(running: tuple[dict[str, Any], int]):  # LB-6
+    olds, port = running
+    before = background.running(Path(olds["state"]))
+    with Load(port) as load:
+        until(lambda: load.answers["a"] > 20, "requests flow")
+        ProcessProvider().update("x", olds, {**olds, "release": "2"})
+        seen = load.answers["a"]
+        until(lambda: load.answers["a"] > seen + 20, "requests go on")
+        assert load.failures == []
+    after = background.running(Path(olds["state"]))
+    assert after not in (None, before)
+
+
+def test_a_release_that_cannot_start_leaves_the_running_one(running: tuple[dict[str, Any], int]):
+    olds, port = running
+    before = background.running(Path(olds["state"]))
+    broken = json.loads(olds["config"])
+    broken["spec"]["listeners"]["l"]["address"] = "192.0.2.1"  # of no interface here
+    with pytest.raises(Error, match=r"Can't listen on 192\.0\.2\.1"):
+        ProcessProvider().update("x", olds, {**olds, "config": json.dumps(broken), "release": "2"})
+    assert background.running(Path(olds["state"])) == before
+    assert get(port) == (200, "a")
+    assert (Path(olds["state"]) / "boot.json").read_text() == olds["config"]

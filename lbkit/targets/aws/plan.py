@@ -1,0 +1,57 @@
+"""What a plan is made of: every resource by its key, with its arguments and what it waits for.
+
+A value that another resource will have is a Ref, so a whole plan is plain data that can be compared, printed and read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+Args = dict[str, Any]
+BALANCER = "load_balancer"
+"""Key of the balancer, which has the component's own name; no name of a spec holds a `_`."""
+
+
+class Ref(NamedTuple):
+    """An attribute of another resource of the plan."""
+
+    key: str
+    attribute: str
+
+
+class Text(NamedTuple):
+    """Parts that make one text when all of them are known."""
+
+    parts: tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class Planned:
+    """One resource: its kind in the SDK, such as `lb.TargetGroup`, and its arguments."""
+
+    kind: str
+    args: Args
+    after: list[str] = field(default_factory=list)
+    """Keys of what must exist before, besides what the arguments name."""
+    replaced_with: str = ""
+    """Key of a resource whose replacement replaces this one."""
+    trigger: str = ""
+    """A text whose change replaces this one, where the provider would plan an update that AWS refuses."""
+    delete_first: bool = False
+    """Whether the old one must be gone before a new one can be."""
+    ignored: tuple[str, ...] = ()
+    """Arguments that count at creation only."""
+
+
+Plan = dict[str, Planned]
+
+
+def key(*parts: object) -> str:
+    """The key of a resource: what its name says after the balancer's."""
+    return "--".join(str(part) for part in parts)
+
+
+def slug(text: object) -> str:
+    """An address or range as part of a key."""
+    return str(text).translate(str.maketrans("./:", "---"))

@@ -1,0 +1,67 @@
+"""Where the subnets lie, as AWS says at preview: in the VPC, and one for each zone. Nothing is made before that is known.
+
+Only ids that are plain are asked for. A late one is unknown at preview, and whoever makes a subnet chose its zone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pulumi
+import pulumi_aws as aws
+
+from lbkit.errors import OperationError, Problem, SpecError
+from lbkit.spec.inputs import is_output
+from lbkit.targets.aws.placement import Placement
+
+
+class _Subnet(NamedTuple):
+    field: str
+    id: str
+    vpc: str
+    zone: str
+
+
+def check_subnets(home: Placement, parent: pulumi.Resource) -> None:
+    """Raise SpecError with all that is wrong with the placement's subnets."""
+    kind = type(home).__name__
+    subnets = [
+        _asked(kind, field, str(item), parent)
+        for field in ("subnet_ids", "node_subnet_ids")
+        for item in getattr(home, field)
+        if not is_output(item)
+    ]
+    vpc = next((item.vpc for item in subnets), "") if is_output(home.vpc_id) else str(home.vpc_id)
+    if problems := [*_networks(kind, vpc, subnets), *_zones(kind, subnets)]:
+        raise SpecError("The placement is not right", problems)
+
+
+def _asked(kind: str, field: str, subnet: str, parent: pulumi.Resource) -> _Subnet:
+    try:
+        found = aws.ec2.get_subnet(id=subnet, opts=pulumi.InvokeOptions(parent=parent))
+    except Exception as error:  # the SDK raises no narrower one
+        reason = " ".join(str(error).split())[:300]
+        remedy = f"Mend that, or say {kind}(check_placement=False)."
+        raise OperationError(
+            "AWS did not say where the subnets lie", [Problem(f"{kind}.{field}", reason, remedy, repr(subnet))]
+        ) from None
+    return _Subnet(field, subnet, found.vpc_id or "", found.availability_zone or "")
+
+
+def _networks(kind: str, vpc: str, subnets: list[_Subnet]) -> Iterator[Problem]:
+    for item in subnets:
+        if item.vpc and item.vpc != vpc:
+            reason = f"This subnet lies in {item.vpc}, and the balancer in {vpc}."
+            yield Problem(f"{kind}.{item.field}", reason, "Name subnets of one VPC.", repr(item.id))
+
+
+def _zones(kind: str, subnets: list[_Subnet]) -> Iterator[Problem]:
+    seen: dict[str, str] = {}
+    for item in subnets:
+        if not item.zone or item.field != "subnet_ids":
+            continue
+        other = seen.setdefault(item.zone, item.id)
+        if other != item.id:
+            reason = f"This subnet lies in {item.zone}, as {other} does, and the balancer takes one for each zone."
+            yield Problem(f"{kind}.{item.field}", reason, "Name one in another zone.", repr(item.id))

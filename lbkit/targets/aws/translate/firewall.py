@@ -1,0 +1,104 @@
+"""Security groups and their rules: clients to the listeners' ports, the balancer to traffic and health ports of nodes,
+and nothing more (AW-15). Each rule is a resource of its own, so that one changes without the others.
+
+A rule's key holds all that may differ, so two equal rules, which AWS refuses, have one key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from lbkit.spec import Node, Pool, Spec
+from lbkit.spec.inputs import is_output
+from lbkit.targets.aws.placement import Placement
+from lbkit.targets.aws.plan import Args, Plan, Planned, Ref, Text, key, slug
+
+BALANCERS = key("firewall", "balancer")
+"""Key of the balancer's own security group."""
+_ANYWHERE = {"ipv4": ["0.0.0.0/0"], "dualstack": ["0.0.0.0/0", "::/0"]}
+_IN, _OUT = "vpc.SecurityGroupIngressRule", "vpc.SecurityGroupEgressRule"
+
+
+def machines_group(pool: str) -> str:
+    """Key of a fleet's security group. Each fleet has its own, so that none admits another's ports."""
+    return key("firewall", "nodes", pool)
+
+
+def firewall(spec: Spec, home: Placement) -> Plan:
+    """All groups and rules."""
+    plan: Plan = {BALANCERS: _group("lbkit: the balancer", home)}
+    fleets = [name for name, pool in spec.pools.items() if pool.fleet]
+    plan |= {machines_group(name): _group("lbkit: machines behind the balancer", home) for name in fleets}
+    plan |= _clients(spec, home)
+    for name, pool in spec.pools.items():
+        plan |= _fleet(name, pool, home) if pool.fleet else _nodes(name, pool, home)
+    return plan
+
+
+def ways_to(name: str, pool: Pool, home: Placement, node: str) -> list[str]:
+    """Keys of the rules that must stand before a node gets traffic."""
+    return [rule for rule, _ in _reach(name, pool, home, node)]
+
+
+def _group(text: str, home: Placement) -> Planned:
+    return Planned("ec2.SecurityGroup", {"vpc_id": home.vpc_id, "description": text})
+
+
+def _rule(kind: str, group: Any, port: int | None, peer: Args) -> Planned:
+    ports = {"ip_protocol": "-1"} if port is None else {"ip_protocol": "tcp", "from_port": port, "to_port": port}
+    return Planned(kind, {"security_group_id": group, **ports, **peer})
+
+
+def _range(cidr: str) -> Args:
+    return {"cidr_ipv6" if ":" in cidr else "cidr_ipv4": cidr}
+
+
+def _clients(spec: Spec, home: Placement) -> Plan:
+    return {
+        key("in", name, slug(cidr)): _rule(_IN, Ref(BALANCERS, "id"), listener.port, _range(cidr))
+        for name, listener in spec.listeners.items()
+        for cidr in listener.allow or _ANYWHERE[home.ip]
+    }
+
+
+def _fleet(name: str, pool: Pool, home: Placement) -> Plan:
+    """The balancer into the machines, the machines out, and among themselves where a fabric connects them."""
+    group, own = machines_group(name), Ref(machines_group(name), "id")
+    plan: Plan = {}
+    for port in ports_of(pool):
+        balancer = Ref(BALANCERS, "id")
+        plan[key("out", name, port)] = _rule(_OUT, balancer, port, {"referenced_security_group_id": own})
+        plan[key("admit", name, port)] = _rule(_IN, own, port, {"referenced_security_group_id": balancer})
+    for cidr in home.standing(name).egress:
+        plan[key("leave", name, slug(cidr))] = _rule(_OUT, Ref(group, "id"), None, _range(cidr))
+    if home.standing(name).efa:
+        itself = {"referenced_security_group_id": own}
+        plan[key("fabric", name, "in")] = _rule(_IN, own, None, itself)
+        plan[key("fabric", name, "out")] = _rule(_OUT, own, None, itself)
+    return plan
+
+
+def _nodes(name: str, pool: Pool, home: Placement) -> Plan:
+    return {rule: item for label in pool.nodes for rule, item in _reach(name, pool, home, label)}
+
+
+def _reach(name: str, pool: Pool, home: Placement, label: str) -> Iterator[tuple[str, Planned]]:
+    """The rules for one listed node: by the groups it is in, else by its address."""
+    node, balancer = pool.nodes[label], Ref(BALANCERS, "id")
+    for port in ports_of(pool, node):
+        for index, group in enumerate(home.node_security_group_ids):
+            at = str(index) if is_output(group) else str(group)
+            yield key("reach", at, port), _rule(_OUT, balancer, port, {"referenced_security_group_id": group})
+            if pool.firewall:
+                yield key("open", at, port), _rule(_IN, group, port, {"referenced_security_group_id": balancer})
+        if not home.node_security_group_ids:
+            at = key(name, label) if is_output(node.address) else slug(node.address)
+            host = Text((node.address, "/32")) if is_output(node.address) else f"{node.address}/32"
+            yield key("out", at, port), _rule(_OUT, balancer, port, {"cidr_ipv4": host})
+
+
+def ports_of(pool: Pool, node: Node | None = None) -> list[int]:
+    """Traffic and health port."""
+    port = (node and node.port) or pool.port
+    return sorted({port, (pool.health_check and pool.health_check.port) or port})

@@ -1,0 +1,148 @@
+"""Listeners, their certificates, and the rules of their routes.
+
+A listener and its rules wait for everything that serves the pools they lead to, so that none ever leads to an empty
+group: not at first, and not when a group is replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lbkit.spec import Listener, Pool, Redirect, Route, Spec, Tls
+from lbkit.targets.aws.placement import Placement
+from lbkit.targets.aws.plan import BALANCER, Args, Plan, Planned, Ref, key
+from lbkit.targets.aws.routes import conditions, numbers
+from lbkit.targets.aws.translate.pools import sticky_seconds
+
+POLICIES = {"1.2": "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09", "1.3": "ELBSecurityPolicy-TLS13-1-3-PQ-2025-09"}
+"""By the oldest version allowed: AWS's current recommendations."""
+_NOT_FOUND = {"type": "fixed-response", "fixed_response": {"content_type": "text/plain", "status_code": "404"}}
+_PROTOCOLS = {"http": "HTTP", "https": "HTTPS", "tcp": "TCP", "tls": "TCP"}
+
+
+def listeners(spec: Spec, home: Placement) -> Plan:
+    plan: Plan = {}
+    for name, listener in spec.listeners.items():
+        if listener.tls:
+            plan |= _trust(name, listener.tls)
+        leads_to = [listener.pool] if listener.pool else []
+        after = [place for pool in leads_to for place in serving(pool, spec.pools[pool])]
+        plan[key("listener", name)] = Planned("lb.Listener", _listener(name, listener, spec), after=after)
+        if listener.tls:
+            plan |= _certificates(name, listener.tls)
+        numbered = numbers(listener)
+        for label, route in listener.routes.items():
+            plan[key("route", name, numbered[label])] = _rule(name, route, numbered[label], spec)
+    return plan
+
+
+def serving(name: str, pool: Pool) -> list[str]:
+    """Keys of what puts nodes into a pool's target group."""
+    return [key("join", name)] if pool.fleet else [key("node", name, label) for label in pool.nodes]
+
+
+def _listener(name: str, listener: Listener, spec: Spec) -> Args:
+    args: Args = {
+        "load_balancer_arn": Ref(BALANCER, "arn"),
+        "port": listener.port,
+        "protocol": _PROTOCOLS[listener.protocol],
+        "default_actions": [_default(listener, spec)],
+    }
+    if listener.tls:
+        args["ssl_policy"] = POLICIES[listener.tls.min_version]
+        args["certificate_arn"] = listener.tls.default.certificate
+        args["mutual_authentication"] = _mutual(name, listener.tls)
+    if listener.pool and listener.protocol in ("tcp", "tls"):
+        args["tcp_idle_timeout_seconds"] = int(spec.pools[listener.pool].timeouts.idle)
+    return args
+
+
+def _default(listener: Listener, spec: Spec) -> Args:
+    if listener.pool:
+        return _forward(listener.pool)
+    return _redirect(listener.redirect) if listener.redirect else _NOT_FOUND
+
+
+def _mutual(name: str, tls: Tls) -> Args:
+    if tls.client_ca is None:
+        return {"mode": "off"}
+    store = Ref(key("trust", name), "arn") if bundle(tls) else tls.client_ca
+    return {"mode": "verify", "trust_store_arn": store}
+
+
+def bundle(tls: Tls) -> tuple[str, str] | None:
+    """Bucket and key of the authorities' certificates, where they are given so and not as a trust store."""
+    if not isinstance(tls.client_ca, str) or not tls.client_ca.startswith("s3://"):
+        return None
+    bucket, _, path = tls.client_ca.removeprefix("s3://").partition("/")
+    return bucket, path
+
+
+def _trust(name: str, tls: Tls) -> Plan:
+    found = bundle(tls)
+    if not found:
+        return {}
+    args = {"ca_certificates_bundle_s3_bucket": found[0], "ca_certificates_bundle_s3_key": found[1]}
+    return {key("trust", name): Planned("lb.TrustStore", args)}
+
+
+def _certificates(name: str, tls: Tls) -> Plan:
+    return {
+        key("certificate", name, label): Planned(
+            "lb.ListenerCertificate",
+            {"listener_arn": Ref(key("listener", name), "arn"), "certificate_arn": item.certificate},
+        )
+        for label, item in tls.names.items()
+    }
+
+
+def _rule(name: str, route: Route, number: int, spec: Spec) -> Planned:
+    """A rule keyed by its number: routes that swap numbers change in place, where AWS refuses a number taken twice."""
+    args = {
+        "listener_arn": Ref(key("listener", name), "arn"),
+        "priority": number,
+        "conditions": conditions(route),
+        "actions": [_action(route, spec)],
+    }
+    to = [route.pool] if route.pool else list(route.pools)
+    after = [place for pool in to for place in serving(pool, spec.pools[pool])]
+    return Planned("lb.ListenerRule", args, after=after)
+
+
+def _action(route: Route, spec: Spec) -> Args:
+    if route.redirect:
+        return _redirect(route.redirect)
+    if route.answer:
+        kind = route.answer.content_type.partition(";")[0]
+        answer = {"status_code": str(route.answer.status), "content_type": kind, "message_body": route.answer.body}
+        return {"type": "fixed-response", "fixed_response": answer}
+    return _forward(route.pool) if route.pool else _shared(route.pools, spec)
+
+
+def _forward(pool: str) -> Args:
+    return {"type": "forward", "target_group_arn": Ref(pool, "arn")}
+
+
+def _shared(to: dict[str, int], spec: Spec) -> Args:
+    groups = [{"arn": Ref(name, "arn"), "weight": weight} for name, weight in to.items()]
+    return {"type": "forward", "forward": {"target_groups": groups, "stickiness": _together(to, spec)}}
+
+
+def _together(to: Iterable[str], spec: Spec) -> Args:
+    """A client that returns to its node must be led to its pool first."""
+    sticky = [pool for pool in (spec.pools[name] for name in to) if pool.sticky]
+    return {"enabled": bool(sticky), "duration": max(map(sticky_seconds, sticky), default=1)}
+
+
+def _redirect(redirect: Redirect) -> Args:
+    """What is unset stays as it was asked; a new scheme brings its own port, and a new path leaves the query behind."""
+    own_port = {"https": "443", "http": "80", None: "#{port}"}[redirect.scheme]
+    to = {
+        "protocol": redirect.scheme.upper() if redirect.scheme else "#{protocol}",
+        "host": redirect.host or "#{host}",
+        "port": str(redirect.port) if redirect.port else own_port,
+        "path": redirect.path.partition("?")[0] if redirect.path else "/#{path}",
+        "query": redirect.path.partition("?")[2] if redirect.path else "#{query}",
+        "status_code": f"HTTP_{redirect.status}",
+    }
+    return {"type": "redirect", "redirect": to}

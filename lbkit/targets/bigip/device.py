@@ -1,0 +1,85 @@
+"""How to reach a BIG-IP, or a pair of them. What is secret here becomes a secret of Pulumi's at once; no error shows it."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from lbkit.errors import Problem
+from lbkit.spec.base import Model, shown, wrong
+from lbkit.spec.inputs import Input
+from lbkit.spec.values import Name
+
+_HOST = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:\d{1,5})?"
+
+
+def _device_address(value: str) -> str:
+    bare = value.removeprefix("https://").removeprefix("http://")
+    if not re.fullmatch(_HOST, bare):
+        raise ValueError(
+            "The device's management address, such as 192.0.2.10 or bigip.example.com:8443, without a path."
+        )
+    return value
+
+
+class Device(Model):
+    """One BIG-IP: its management address and an account, or a token that was got elsewhere."""
+
+    address: Input[Annotated[str, AfterValidator(_device_address)]]
+    """Management address; `:8443` behind it on an appliance with one network card."""
+    user: Input[str] | None = None
+    """Account name."""
+    password: Input[str] | None = Field(default=None, repr=False)
+    """Its password. Take it from `config.require_secret(...)`."""
+    token: Input[str] | None = Field(default=None, repr=False)
+    """Instead of user and password: a token of the device's login service. It ends after its own time."""
+    login: str = "tmos"
+    """Login provider that knows the account: `tmos` for local ones, else its name on the device."""
+    ca: str | None = None
+    """PEM file of the authority that signed the device's own certificate. Unset: the certificate is not checked."""
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        account = self.user is not None and self.password is not None
+        partly = self.user is not None or self.password is not None
+        if (self.token is not None and partly) or (self.token is None and not account):
+            missing = "user" if self.user is None and self.token is None else "password"
+            raise wrong(
+                Problem(
+                    "token" if self.token is not None else missing,
+                    "A device is reached with user and password, or with a token.",
+                    "Give both of `user` and `password`, or `token` alone.",
+                )
+            )
+        return self
+
+
+class Pair(Model):
+    """Two BIG-IPs that take over from each other. lbkit talks to one of them; the device group brings the other along."""
+
+    devices: dict[Name, Device] = Field(min_length=2, max_length=2)
+    """Both, keyed by names you choose."""
+    talk_to: Name
+    """The one that is configured. Any of both, but always the same: what it gets is copied to the other."""
+    group: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    """Sync-failover device group that both belong to; the configuration is synchronised to it after each change."""
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.talk_to not in self.devices:
+            raise wrong(
+                Problem("talk_to", "There is no such device.", f"Devices are: {', '.join(self.devices)}.",
+                        shown(self.talk_to))
+            )  # fmt: skip
+        return self
+
+
+def checked(device: Any) -> Any:
+    """A Device, a Pair, a provider of pulumi_f5bigip's, or nothing."""
+    if device is None or isinstance(device, Device | Pair):
+        return device
+    if getattr(device, "package", None) == "f5bigip":
+        return device
+    raise ValueError("Device(...), Pair(...) or a pulumi_f5bigip.Provider is wanted here.")

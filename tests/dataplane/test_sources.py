@@ -1,0 +1,253 @@
+"""Where the configuration comes from while the process runs, and how one process follows another."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lbkit.dataplane.config import BootConfig
+from lbkit.dataplane.control_client import call
+from lbkit.dataplane.shell.source import UrlSource
+from lbkit.errors import LbkitError, OperationError
+from tests.dataplane.shell.house import free_port
+from tests.dataplane.specs import spec
+from tests.e2e.fleet import Load, NodeServer, get, servers, until
+
+
+def document(port: int, *nodes: NodeServer, **settings: Any) -> str:
+    found = spec(port, {node.name: node.server_address[1] for node in nodes}, **{"drain": 5, **settings})
+    return BootConfig(name="test", spec=found).model_dump_json()
+
+
+@contextmanager
+def serving(state: Path, config: str, *options: str, **more: Any) -> Iterator[subprocess.Popen[str]]:
+    argv = [sys.executable, "-m", "lbkit.cli", "serve", "--config", config, "--state", str(state), *options]
+    process = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, **more)
+    try:
+        until(lambda: live(state, process), "it is ready")
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        if process.stderr and not process.stderr.closed:
+            process.stderr.close()
+
+
+def live(state: Path, process: subprocess.Popen[str]) -> bool:
+    assert process.poll() is None, process.communicate()[1]
+    try:
+        code, answer = call(state / "control.sock", "GET", "/v1/live")
+        return bool(
+            code == 200 and answer["pid"] == process.pid and call(state / "control.sock", "GET", "/v1/ready")[0] == 200
+        )
+    except OperationError:
+        return False
+
+
+def revision(state: Path) -> int:
+    return int(call(state / "control.sock", "GET", "/v1/status")[1]["revision"])
+
+
+def test_a_changed_file_is_taken_and_a_wrong_one_is_not(tmp_path: Path):  # LB-6
+    file, state, port = tmp_path / "boot.json", tmp_path / "state", free_port()
+    with servers("a", "b") as (a, b):
+        file.write_text(document(port, a))
+        with serving(state, str(file)) as process:
+            assert get(port) == (200, "a")
+            wrong = json.loads(document(port, b))
+            wrong["spec"]["pools"]["p"]["retries"] = 99
+            replace(file, json.dumps(wrong))
+            assert process.stderr
+            said = ""
+            while "retries" not in said:
+                said = process.stderr.readline()
+            assert "spec.pools.p.retries = 99" in said
+            assert (get(port), revision(state)) == ((200, "a"), 1)
+            replace(file, document(port, b))
+            until(lambda: revision(state) == 2, "the file is taken")
+            until(lambda: get(port) == (200, "b"), "the new node serves")
+
+
+def replace(file: Path, text: str) -> None:
+    file.with_suffix(".new").write_text(text)
+    file.with_suffix(".new").rename(file)
+
+
+class Publisher(ThreadingHTTPServer):
+    """Answers GET with a text and its ETag."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Publish)
+        self.text, self.tag, self.status = "", "", 200
+        self.seen: list[int] = []
+        self.tokens: list[str | None] = []
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/config"
+
+
+class _Publish(BaseHTTPRequestHandler):
+    server: Publisher
+
+    def do_GET(self) -> None:
+        publisher = self.server
+        known = self.headers["If-None-Match"] == publisher.tag
+        status = 304 if known and publisher.status == 200 else publisher.status
+        publisher.seen.append(status)
+        publisher.tokens.append(self.headers["Authorization"])
+        self.send_response(status)
+        self.send_header("ETag", publisher.tag)
+        self.end_headers()
+        if status == 200:
+            self.wfile.write(publisher.text.encode())
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def publisher() -> Iterator[Publisher]:
+    server = Publisher()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_url_is_polled_with_its_etag(publisher: Publisher, tmp_path: Path):  # LB-6
+    state, port, token = tmp_path / "state", free_port(), tmp_path / "token"
+    token.write_text("let-me-in\n")
+    with servers("a", "b") as (a, b):
+        publisher.text, publisher.tag = document(port, a), '"one"'
+        options = ("--poll", "0.05", "--config-token-file", str(token))
+        with serving(state, publisher.url, *options) as process:
+            until(lambda: publisher.seen.count(304) > 2, "it asks again")
+            assert revision(state) == 1, "what did not change is not applied"
+            publisher.status = 500
+            until(lambda: publisher.seen.count(500) > 2, "it asks again")
+            assert get(port) == (200, "a")
+            publisher.text, publisher.tag, publisher.status = document(port, b), '"two"', 200
+            until(lambda: revision(state) == 2, "the new configuration is taken")
+            assert set(publisher.tokens) == {"Bearer let-me-in"}
+            process.terminate()
+            said = process.communicate()[1]
+            assert said.count("It was answered with status 500.") == 1, "said once"
+            assert "let-me-in" not in said
+
+
+def test_what_a_url_says_wrongly_is_told(publisher: Publisher, tmp_path: Path):
+    for text, wanted in (("{", "Not JSON"), ('{"name": "x"}', "spec"), ("[]", "BootConfig")):
+        publisher.text = text
+        with pytest.raises(LbkitError, match=wanted):
+            UrlSource(publisher.url).look()
+    with pytest.raises(OperationError, match="No such file"):
+        UrlSource(publisher.url, token_file=tmp_path / "missing").look()
+
+
+def test_a_successor_takes_over_without_a_refused_connection(tmp_path: Path):  # LB-6
+    file, state, port = tmp_path / "boot.json", tmp_path / "state", free_port()
+    with servers("a", seconds=0.02) as (a,):
+        file.write_text(document(port, a))
+        with serving(state, str(file)) as first, Load(port) as load:
+            until(lambda: load.answers["a"] > 20, "requests flow")
+            with serving(state, str(file), "--take-over") as second:
+                assert first.wait(20) == 0, "it ended its work and went"
+                before = load.answers["a"]
+                until(lambda: load.answers["a"] > before + 20, "requests go on")
+                assert (state / "pid").read_text().strip() == str(second.pid)
+                assert call(state / "control.sock", "GET", "/v1/live")[1]["pid"] == second.pid
+                assert load.failures == []
+
+
+def test_a_successor_that_cannot_serve_leaves_the_running_one(tmp_path: Path):
+    file, state, port = tmp_path / "boot.json", tmp_path / "state", free_port()
+    with servers("a") as (a,), socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        file.write_text(document(port, a))
+        other = tmp_path / "other.json"
+        other.write_text(document(taken.getsockname()[1], a))
+        with serving(state, str(file)) as first:
+            argv = [
+                sys.executable,
+                "-m",
+                "lbkit.cli",
+                "serve",
+                "--config",
+                str(other),
+                "--state",
+                str(state),
+                "--take-over",
+            ]
+            found = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20)
+            assert found.returncode == 2
+            assert "Can't listen on 127.0.0.1" in found.stderr
+            assert "Traceback" not in found.stderr
+            assert get(port) == (200, "a")
+            assert live(state, first)
+
+
+def test_sockets_come_from_systemd(tmp_path: Path):
+    file, state = tmp_path / "boot.json", tmp_path / "state"
+    with servers("a") as (a,), socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        port = listening.getsockname()[1]
+        file.write_text(document(port, a))
+        # as systemd does: the first socket is descriptor 3, and LISTEN_PID is the process itself
+        script = f'export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@" 3<&{listening.fileno()}'
+        argv = [sys.executable, "-m", "lbkit.cli", "serve", "--config", str(file), "--state", str(state)]
+        process = subprocess.Popen(
+            ["/bin/bash", "-c", script, "sh", *argv], pass_fds=[listening.fileno()], stderr=subprocess.PIPE, text=True
+        )
+        try:
+            until(lambda: live(state, process), "it serves on the socket that is bound already")
+            assert get(port) == (200, "a")
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def test_sigterm_ends_what_runs_and_takes_nothing_new(tmp_path: Path):
+    file, state, port = tmp_path / "boot.json", tmp_path / "state", free_port()
+    with servers("a", seconds=0.5) as (a,):
+        file.write_text(document(port, a))
+        with serving(state, str(file)) as process:
+            answers: list[Any] = []
+            thread = threading.Thread(target=lambda: answers.append(get(port)))
+            thread.start()
+            until(lambda: in_flight(state) == 1, "it runs")
+            process.send_signal(signal.SIGTERM)
+            until(lambda: refused(port), "nobody new comes in")
+            thread.join()
+            assert answers == [(200, "a")]
+            assert process.wait(20) == 0
+        assert not (state / "control.sock").exists()
+        assert os.listdir(state) == []
+
+
+def in_flight(state: Path) -> int:
+    return int(call(state / "control.sock", "GET", "/v1/status")[1]["pools"]["p"]["in_flight"])
+
+
+def refused(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except ConnectionRefusedError:
+        return True
+    return False

@@ -1,0 +1,136 @@
+"""AWS is asked where the subnets lie, before anything is made; and late values are taken everywhere."""
+
+from __future__ import annotations
+
+import base64
+import copy
+from typing import Any
+
+import pulumi
+import pytest
+
+from lbkit import LoadBalancer
+from lbkit.errors import OperationError, SpecError
+from lbkit.spec import Spec
+from tests.laws.leaves import BASE, FLEET, TCP, put
+from tests.mocks import registered
+from tests.targets.aws.house import CERTIFICATE, GROUP, IDS, alb, changed, nlb
+
+FIRST, SECOND = IDS["subnet_ids"]
+
+
+def subnet(zone: str, vpc: str = IDS["vpc_id"]) -> dict[str, str]:
+    return {"vpcId": vpc, "availabilityZone": zone}
+
+
+@pytest.mark.parametrize("preview", [True, False], ids=["preview", "up"])
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        ({FIRST: subnet("eu-west-1a"), SECOND: subnet("eu-west-1a")}, "Alb.subnet_ids.*another zone"),  # AW-2
+        ({FIRST: subnet("eu-west-1a"), SECOND: subnet("eu-west-1b", "vpc-0f1e2d3c")}, "one VPC"),  # CR-3
+    ],
+    ids=["one zone", "two networks"],
+)
+def test_a_placement_that_aws_would_refuse_makes_nothing(preview: bool, answers: dict[str, Any], reason: str):
+    made: list[str] = []
+
+    def program() -> None:
+        balancer = LoadBalancer("lb", changed({}), alb())
+        made.extend(balancer.resources)
+
+    with pytest.raises(SpecError, match="(?s)" + reason) as caught:
+        registered(program, preview=preview, answers=answers)
+    assert isinstance(caught.value, pulumi.RunError)
+
+
+def test_an_aws_that_does_not_answer_is_named_with_the_way_out():
+    def program() -> None:
+        LoadBalancer("lb", changed({}), alb())
+
+    with pytest.raises(OperationError, match=r"(?s)did not say.*no credentials.*check_placement=False"):
+        registered(program, preview=True, answers={FIRST: {"error": "no credentials"}})
+
+
+@pytest.mark.parametrize("answers", [{}, {FIRST: subnet("a"), SECOND: subnet("b")}], ids=["no answer", "two zones"])
+def test_a_good_placement_passes(answers: dict[str, Any]):
+    assert registered(lambda: LoadBalancer("lb", changed({}), alb()), preview=False, answers=answers).order  # type: ignore[arg-type]
+
+
+def test_nobody_is_asked_where_that_is_not_wanted():
+    answers = {FIRST: subnet("a"), SECOND: subnet("a")}
+
+    def program() -> None:
+        LoadBalancer("lb", changed({}), alb(check_placement=False))
+
+    assert registered(program, preview=True, answers=answers).order
+
+
+def late(value: Any) -> Any:
+    return pulumi.Output.from_input(value)
+
+
+@pytest.mark.parametrize("preview", [True, False], ids=["preview", "up"])
+def test_late_ids_image_and_user_data_are_accepted(preview: bool):  # LB-4
+    def program() -> None:
+        data = copy.deepcopy(BASE)
+        for path, value in FLEET.items():
+            put(data, path, copy.deepcopy(value))
+        data["pools"]["p"]["fleet"] |= {"image": late("ami-0a1b2c3d"), "user_data": late("#!/bin/sh")}
+        data["listeners"]["s"] = {
+            "port": 443, "protocol": "https", "pool": "p",
+            "tls": {"default": {"certificate": late(CERTIFICATE.format("a"))}, "client_ca": late("arn:x")},
+        }  # fmt: skip
+        home = alb(
+            vpc_id=late(IDS["vpc_id"]), subnet_ids=[late(item) for item in IDS["subnet_ids"]],
+            access_logs={"bucket": late("ours")},
+            machines={"p": {"capacity_reservation": late("cr-0a1b2c3d"), "instance_profile": late("gpu"),
+                            "security_group_ids": [late(GROUP)], "placement_group": late("close")}},
+        )  # fmt: skip
+        LoadBalancer("lb", Spec.load(data), home)
+
+    (template,) = registered(program, preview=preview).of("aws:ec2/launchTemplate:LaunchTemplate").values()
+    assert template["inputs"]["imageId"] == "ami-0a1b2c3d"
+    assert base64.b64decode(template["inputs"]["userData"]).decode() == "#!/bin/sh"
+
+
+@pytest.mark.parametrize("preview", [True, False], ids=["preview", "up"])
+def test_late_nodes_and_addresses_of_an_nlb_are_accepted(preview: bool):  # LB-4
+    def program() -> None:
+        data = copy.deepcopy(TCP)
+        data["pools"]["p"]["nodes"] = {"a": {"address": late("10.0.0.1")}, "b": {"address": late("10.0.0.2")}}
+        given = nlb(subnet_ids=[late(FIRST)], allocation_ids=[late("eipalloc-0a1b2c3d")], outside_vpc=["10.0.0.2/32"])
+        LoadBalancer("lb", Spec.load(data), given)
+        by_id = {"pools": {"p": {**TCP["pools"]["p"], "nodes": {"a": {"instance": late("i-0a1b2c3d")}}}}}
+        home = nlb(node_security_group_ids=[late(GROUP)])
+        LoadBalancer("other", Spec.load({**TCP, **by_id}), home)
+
+    found = registered(program, preview=preview)
+    nodes = found.of("aws:lb/targetGroupAttachment:TargetGroupAttachment")
+    assert nodes["lb--node--p--b"]["inputs"]["availabilityZone"] == "all"
+    assert "availabilityZone" not in nodes["lb--node--p--a"]["inputs"]
+    out = found.of("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")
+    assert out["lb--out--p--a--8000"]["inputs"]["cidrIpv4"] == "10.0.0.1/32"
+    assert out["other--reach--0--8000"]["inputs"]["referencedSecurityGroupId"] == GROUP
+
+
+def test_a_single_static_address_is_the_endpoint():  # CR-4
+    def program() -> None:
+        balancer = LoadBalancer("lb", changed({}, TCP), nlb(subnet_ids=[FIRST], static_addresses=True))
+        assert set(balancer.resources) >= {"load_balancer", "p", "listener--l", f"address--{FIRST}", "node--p--a"}
+
+    outputs = registered(program, preview=False).outputs["lb"]
+    assert outputs["endpoint"] == "198.51.100.7"
+    assert outputs["url"] == "tcp://198.51.100.7:80"
+
+
+def test_every_child_can_be_reached_by_its_name():
+    names: dict[str, pulumi.Resource] = {}
+
+    def program() -> None:
+        names.update(LoadBalancer("lb", changed(FLEET), alb()).resources)
+
+    found = registered(program, preview=False)
+    children = {key.partition("::")[2] for key in found.order if key.startswith("aws:")}
+    assert children == {"lb" if name == "load_balancer" else f"lb--{name}" for name in names}
+    assert len(children) == len([key for key in found.order if key.startswith("aws:")]), "one name, one child"

@@ -1,0 +1,218 @@
+"""Routes as rules: their conditions, actions, and numbers that stay put and keep the spec's order."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lbkit.spec import Listener, Route
+from lbkit.spec.listener import precedence
+from lbkit.targets.aws.plan import Plan, Ref
+from lbkit.targets.aws.routes import misnumbered, numbers, overlap
+from tests.targets.aws.house import TLS, planned, refusals, routed
+
+
+def rule(plan: Plan) -> dict[str, Any]:
+    (found,) = [item.args for item in plan.values() if item.kind == "lb.ListenerRule"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("route", "conditions"),
+    [
+        ({"host": "*.example.com"}, [{"host_header": {"values": ["*.example.com"]}}]),
+        ({"path": "/v1"}, [{"path_pattern": {"values": ["/v1", "/v1/*"]}}]),
+        ({"path": "/v1/"}, [{"path_pattern": {"values": ["/v1", "/v1/*"]}}]),
+        ({"path": "/"}, [{"path_pattern": {"values": ["/*"]}}]),
+        ({"exact": "/v1"}, [{"path_pattern": {"values": ["/v1"]}}]),
+        ({"methods": ["GET", "PUT"]}, [{"http_request_method": {"values": ["GET", "PUT"]}}]),
+        ({"headers": {"X-A": "b"}}, [{"http_header": {"http_header_name": "X-A", "values": ["b"]}}]),
+        ({"query": {"a*": "b?"}}, [{"query_strings": [{"key": "a\\*", "value": "b\\?"}]}]),
+        ({"host": "a.example", "exact": "/x", "query": {"a": "b", "c": "d"}}, [
+            {"host_header": {"values": ["a.example"]}}, {"path_pattern": {"values": ["/x"]}},
+            {"query_strings": [{"key": "a", "value": "b"}]}, {"query_strings": [{"key": "c", "value": "d"}]},
+        ]),
+    ],
+)  # fmt: skip
+def test_a_condition_becomes_a_block(route: dict[str, Any], conditions: list[Any]):
+    assert rule(planned(routed(r=route)))["conditions"] == conditions
+
+
+REDIRECT = {"protocol": "#{protocol}", "host": "#{host}", "port": "#{port}", "path": "/#{path}", "query": "#{query}"}
+
+
+@pytest.mark.parametrize(
+    ("leads", "action"),
+    [
+        ({"pool": "q"}, {"type": "forward", "target_group_arn": Ref("q", "arn")}),
+        ({"pools": {"p": 0, "q": 256}}, {"type": "forward", "forward": {
+            "target_groups": [{"arn": Ref("p", "arn"), "weight": 0}, {"arn": Ref("q", "arn"), "weight": 256}],
+            "stickiness": {"enabled": False, "duration": 1}}}),
+        ({"redirect": {"scheme": "https", "status": 301}}, {"type": "redirect", "redirect": {
+            **REDIRECT, "protocol": "HTTPS", "port": "443", "status_code": "HTTP_301"}}),
+        ({"redirect": {"path": "/new?a=b", "status": 302}}, {"type": "redirect", "redirect": {
+            **REDIRECT, "path": "/new", "query": "a=b", "status_code": "HTTP_302"}}),
+        ({"redirect": {"host": "b.example", "port": 81, "status": 302}}, {"type": "redirect", "redirect": {
+            **REDIRECT, "host": "b.example", "port": "81", "status_code": "HTTP_302"}}),
+        ({"answer": {"status": 503, "body": "later"}}, {"type": "fixed-response", "fixed_response": {
+            "status_code": "503", "content_type": "text/plain", "message_body": "later"}}),
+    ],
+)  # fmt: skip
+def test_a_destination_becomes_an_action(leads: dict[str, Any], action: dict[str, Any]):
+    assert rule(planned(routed(r={"path": "/v1", **leads})))["actions"] == [action]
+
+
+def test_shared_pools_keep_a_sticky_client_together():
+    changes = {**routed(r={"path": "/v1", "pools": {"p": 1, "q": 1}}), "pools.p.sticky": {"ttl": 60}}
+    assert rule(planned(changes))["actions"][0]["forward"]["stickiness"] == {"enabled": True, "duration": 60}
+
+
+def test_a_listener_that_redirects_has_no_pool():
+    changes = {"listeners.l.pool": None, "listeners.l.redirect": {"scheme": "https", "status": 301},
+               "listeners.m": {"port": 90, "pool": "p"}}  # fmt: skip
+    action = planned(changes)["listener--l"].args["default_actions"][0]
+    assert action["redirect"]["protocol"] == "HTTPS"
+
+
+@pytest.mark.parametrize(
+    ("route", "path", "reason"),
+    [
+        ({"host": "localhost"}, "host", "a dot"),
+        ({"host": "10.0.0.1"}, "host", "letters only"),
+        ({"path": "/a*"}, "path", "pattern"),
+        ({"path": "/a%20b"}, "path", "pattern"),
+        ({"exact": "/" + "a" * 128}, "exact", "128"),
+        ({"path": "/" + "a" * 126}, "path", "128"),
+        ({"methods": ["get"]}, "methods", "capital"),
+        ({"methods": list("ABCDEF")}, "", "6"),
+        ({"headers": {"Host": "a"}}, "headers.Host", "Use `host`"),
+        ({"headers": {"X": "a*"}}, "headers.X", "pattern"),
+        ({"headers": {"X": "a" * 129}}, "headers.X", "128"),
+        ({"path": "/v1", "pools": dict.fromkeys("pqrstu", 1)}, "pools", "at most 5"),
+        ({"path": "/v1", "redirect": {"scheme": "https"}}, "redirect.status", "301"),
+        ({"path": "/v1", "redirect": {"scheme": "http", "status": 301}}, "redirect", "came from"),
+        ({"path": "/v1", "redirect": {"path": "/#{host}", "status": 301}}, "redirect.path", "in place of"),
+        ({"path": "/v1", "redirect": {"path": "/" + "a" * 128, "status": 301}}, "redirect.path", "128"),
+        ({"path": "/v1", "answer": {"status": 302}}, "answer.status", "redirect"),
+        ({"path": "/v1", "answer": {"status": 200, "content_type": "image/png"}}, "answer.content_type", "five"),
+    ],
+)  # fmt: skip
+def test_what_alb_can_not_match_or_answer_is_refused(route: dict[str, Any], path: str, reason: str):  # LB-2
+    changes = routed(r=route)
+    for name in "rstu":
+        changes |= {f"pools.{name}": {**changes["pools.q"], "nodes": {"z": {"address": f"10.0.2.{ord(name)}"}}},
+                    f"listeners.{name}": {"port": ord(name), "pool": name}}  # fmt: skip
+    found = refusals(changes)
+    full = f"listeners.l.routes.r.{path}".rstrip(".")
+    assert list(found) == [full]
+    assert reason in found[full]
+
+
+def test_https_never_leads_to_http():
+    changes = {**routed(r={"path": "/v1", "redirect": {"scheme": "http", "status": 301}}), **TLS}
+    assert "https to http" in refusals(changes)["listeners.l.routes.r.redirect.scheme"]
+
+
+def listener(routes: dict[str, dict[str, Any]]) -> Listener:
+    return Listener.load({"port": 80, "pool": "p", "routes": {k: {"pool": "p", **v} for k, v in routes.items()}})
+
+
+def test_a_route_in_the_middle_moves_no_number():
+    many = {f"r{i}": {"path": f"/v{i}"} for i in range(0, 20, 2)}
+    more = {**many, "r7": {"path": "/v7"}}
+    before, after = numbers(listener(many)), numbers(listener(more))
+    assert {name: after[name] for name in before} == before
+
+
+def test_a_priority_is_the_number_the_highest_first():
+    found = numbers(listener({"a": {"path": "/a", "priority": 50_000}, "b": {"path": "/b", "priority": 1}}))
+    assert found == {"a": 1, "b": 50_000}
+
+
+def test_an_order_that_numbers_contradict_is_refused_with_the_remedy():
+    changes = routed(wide={"path": "/a", "priority": 9}, narrow={"path": "/a/b", "priority": 3})
+    assert "the higher to this one" in refusals(changes)["listeners.l.routes.narrow.priority"]
+    assert not refusals(routed(wide={"path": "/a", "priority": 3}, narrow={"path": "/a/b", "priority": 9}))
+
+
+def test_a_number_taken_twice_is_refused():
+    changes = routed(a={"path": "/a", "priority": 9}, b={"path": "/b", "priority": 9})
+    assert "would have the number 49992 too" in refusals(changes)["listeners.l.routes.b.priority"]
+
+
+def test_routes_that_swap_priorities_keep_their_rules():
+    """AWS refuses a number taken twice even in passing, so what moves is the content of two rules."""
+    plans = [
+        planned(routed(a={"path": "/a", "priority": first}, b={"path": "/b", "priority": 30 - first}))
+        for first in (10, 20)
+    ]
+    labels = [[label for label in plan if label.startswith("route--")] for plan in plans]
+    assert sorted(labels[0]) == sorted(labels[1]) == ["route--l--49981", "route--l--49991"]
+
+
+HOSTS = [None, "a.example.com", "b.example.com", "*.example.com", "*.com", "*.a.example.com"]
+PATHS: list[dict[str, str]] = [{}, {"path": "/"}, {"path": "/a"}, {"path": "/a/b"}, {"exact": "/a"}, {"exact": "/a/b"}]
+REQUESTS = list(
+    itertools.product(
+        ["a.example.com", "x.a.example.com", "z.org"], ["/", "/a", "/a/b", "/ab"], ["GET", "PUT"], ["", "1"]
+    )
+)
+
+
+def fits(route: Route, request: tuple[str, str, str, str]) -> bool:
+    host, path, method, header = request
+    prefix = (route.path or "").rstrip("/")
+    return (
+        (route.host is None or route.host == host or (route.host[0] == "*" and host.endswith(route.host[1:])))
+        and (path == route.exact if route.exact else f"{path}/".startswith(f"{prefix}/"))
+        and (not route.methods or method in route.methods)
+        and all(header == value for value in route.headers.values())
+    )
+
+
+@st.composite
+def some_routes(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
+    found = {}
+    for index in range(draw(st.integers(1, 6))):
+        route = {
+            "host": draw(st.sampled_from(HOSTS)),
+            **draw(st.sampled_from(PATHS)),
+            "methods": draw(st.sampled_from([[], ["GET"], ["PUT"]])),
+            "headers": draw(st.sampled_from([{}, {"X-A": "1"}, {"x-a": "2"}])),
+            "priority": draw(st.sampled_from([None, None, 5, 100])),
+        }
+        if route["host"] or len(route) > 4 or route["methods"] or route["headers"]:
+            found[f"r{index}"] = {key: value for key, value in route.items() if value}
+    return found
+
+
+@given(some_routes())
+def test_rules_that_are_accepted_choose_as_the_spec_does(routes: dict[str, dict[str, Any]]):  # LB-2
+    made = listener(routes) if routes else Listener(port=80, pool="p")
+    if list(misnumbered("", made)):
+        return
+    by_number = sorted(made.routes, key=numbers(made).__getitem__)
+    by_spec = sorted(made.routes, key=lambda name: precedence(name, made.routes[name]))
+    for request in REQUESTS:
+        first = [next((n for n in order if fits(made.routes[n], request)), None) for order in (by_number, by_spec)]
+        assert first[0] == first[1]
+
+
+@given(some_routes())
+def test_two_routes_that_one_request_fits_overlap(routes: dict[str, dict[str, Any]]):
+    made = listener(routes) if routes else Listener(port=80, pool="p")
+    for a, b in itertools.combinations(made.routes.values(), 2):
+        if any(fits(a, request) and fits(b, request) for request in REQUESTS):
+            assert overlap(a, b)
+            assert overlap(b, a)
+
+
+def test_ordinary_routes_need_no_priority():
+    routes: dict[str, dict[str, Any]] = {"api": {"path": "/v1"}, "models": {"path": "/v1/models"}, "status": {"exact": "/status"},
+              "host": {"host": "api.example.com"}, "below": {"host": "*.example.com", "path": "/v1"},
+              "post": {"path": "/v1", "methods": ["POST"]}}  # fmt: skip
+    assert not list(misnumbered("", listener(routes)))

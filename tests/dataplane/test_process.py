@@ -23,16 +23,16 @@ from tests.e2e.fleet import get, servers, until
 
 
 class Process:
-    def __init__(self, place: Path, config: str) -> None:
+    def __init__(self, place: Path, config: str, file: str = "boot.json") -> None:
         self.state = place / "state"
-        (place / "boot.json").write_text(config)
+        (place / file).write_text(config)
         argv = [
             sys.executable,
             "-m",
             "lbkit.cli",
             "serve",
             "--config",
-            str(place / "boot.json"),
+            str(place / file),
             "--state",
             str(self.state),
         ]
@@ -87,7 +87,8 @@ def test_the_control_socket_is_this_users_alone(served: tuple[Process, int]):
 
 def test_a_second_balancer_does_not_take_over_the_state_folder(served: tuple[Process, int], tmp_path: Path):
     _, port = served
-    other = Process(tmp_path, BootConfig(name="x", spec=spec(free_port(), {"a": 1})).model_dump_json())
+    document = BootConfig(name="x", spec=spec(free_port(), {"a": 1})).model_dump_json()
+    other = Process(tmp_path, document, "other.json")
     code, said = other.end()
     assert code == 2
     assert "Another balancer is running with this state folder." in said

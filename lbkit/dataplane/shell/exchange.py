@@ -34,7 +34,7 @@ class Exchange(Work):
     """The ticket of one HTTP request."""
 
     __slots__ = (
-        "_chunked_answer", "_close", "_head", "_held", "_phase", "answer", "began", "bytes_in", "bytes_out", "cause",
+        "_chunked_answer", "_close", "_head", "_held", "_interim", "_phase", "answer", "began", "bytes_in", "bytes_out", "cause",
         "client", "first_byte_at", "request", "served_by", "status", "stream", "total_due", "tunnel", "upload",
     )  # fmt: skip
 
@@ -55,7 +55,7 @@ class Exchange(Work):
         self.first_byte_at = 0.0
         self.cause = self.served_by = self._phase = ""
         self._held, self._head = body, b""
-        self._chunked_answer = self._close = False
+        self._chunked_answer = self._close = self._interim = False
 
     def start(self) -> None:
         if self.total_due < inf:
@@ -79,7 +79,7 @@ class Exchange(Work):
             return
         self.bytes_in += len(payload)
         limit = self.client.listening.spec.limits.body
-        if limit is not None and self.bytes_in > limit:
+        if limit is not None and isinstance(upload, ChunkedBody) and upload.octets > limit:
             self._bad_body(BadMessage(413, f"The body is larger than {limit} octets."))
         elif self.stream is not None:
             self._send(payload)
@@ -136,7 +136,7 @@ class Exchange(Work):
     def node_data(self, data: bytes) -> None:
         try:
             if self.answer is None:
-                self._answer_head(self._head + data if self._head else data)
+                self._more_of_head(data) if self._head else self._answer_head(data)
             else:
                 self._pass_on(data)
         except BadMessage as error:
@@ -151,7 +151,7 @@ class Exchange(Work):
             if self._chunked_answer:
                 self.client.write(LAST_CHUNK)
             self._finish(reusable=False)
-        elif answer is None and not self._head and self._repeatable():
+        elif answer is None and not self._head and not self._interim and self._repeatable():
             self.connection = self.stream = None
             if not self.another(error):
                 self.failed("died")
@@ -170,9 +170,9 @@ class Exchange(Work):
             return
         self.cause = reason
         if self.answer is not None:
-            body = self.answer.body
+            seen = self._chunked_answer or isinstance(self.answer.body, LengthBody)
             self.end()
-            self.client.break_off(seen=not self.tunnel and not isinstance(body, UntilCloseBody))
+            self.client.break_off(seen)
             return
         codes = self.dispatcher.spec.codes
         status = {
@@ -219,7 +219,7 @@ class Exchange(Work):
     def _refuse(
         self, status: int, reason: str, detail: str, retry_after: int | None = None, close: bool = False
     ) -> None:
-        close = close or not self.upload.done or not self.request.keep_alive
+        close = close or not self.upload.done or not self.request.keep_alive or self.request.version == 0
         self.status, self.cause = status, reason
         self.dispatcher.metrics.refusals[reason] += 1
         self.end()
@@ -238,6 +238,13 @@ class Exchange(Work):
 
     # -- the answer --------------------------------------------------------------------------------------------------
 
+    def _more_of_head(self, data: bytes) -> None:
+        """Another piece. The head is read once it is whole or too long, not with every piece."""
+        seen = max(0, len(self._head) - 3)
+        self._head += data
+        if self._head.find(b"\r\n\r\n", seen) >= 0 or len(self._head) >= answers.HEAD_LIMIT:
+            self._answer_head(self._head)
+
     def _answer_head(self, data: bytes) -> None:
         request, client = self.request, self.client
         while (answer := self.dispatcher.reader.read(data, request)) is not None:
@@ -246,6 +253,7 @@ class Exchange(Work):
                 self._begin(answer, data, answer.head_length)
                 return
             if answer.status != 100 and request.version == 1:
+                self._interim = True
                 client.write(
                     answers.head_for_client(answer, chunked=False, close=False, old_client=False, date=client.date())
                 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from email.utils import formatdate
 from itertools import count
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from lbkit.dataplane.shell.alarm import Alarm
 from lbkit.dataplane.shell.dispatch import Dispatcher
 from lbkit.dataplane.shell.exchange import Exchange
 from lbkit.dataplane.shell.loop import Loop
-from lbkit.dataplane.shell.stream import Stream
+from lbkit.dataplane.shell.stream import HIGH, Stream
 from lbkit.dataplane.wire import answer as answers
 from lbkit.dataplane.wire import proxy
 from lbkit.dataplane.wire import request as requests
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from lbkit.dataplane.shell.listening import Listening
 
 _LINGER = 2.0
+_STUCK = 30.0
 _LAST_CALL = 0.5
 _RUN = os.urandom(8).hex().encode()
 _TRACE = b"00-" + _RUN + b"%b-%b-01"
@@ -35,7 +37,7 @@ class HttpSession:
     """One connection of a client. The listening gives it its stream, then calls `begin`."""
 
     __slots__ = (
-        "_advancing", "_buffer", "_exchange", "_forwarded", "_host", "_keep_alive", "_lingering", "_number", "_trusted",
+        "_advancing", "_buffer", "_exchange", "_forwarded", "_host", "_keep_alive", "_left", "_lingering", "_number", "_trusted",
         "alarm", "closing", "listening", "peer", "peer_port", "request_id", "scheme", "stream",
     )  # fmt: skip
 
@@ -48,10 +50,12 @@ class HttpSession:
         self.closing = False
         self._number, self._keep_alive = b"", 0.0
         self._trusted = False
-        self._host = self._forwarded = b""
+        self._host: bytes | None = None
+        self._forwarded = b""
         self._buffer = b""
         self._exchange: Exchange | None = None
         self._advancing = self._lingering = False
+        self._left = inf
         self.alarm = Alarm(loop, self._late)
 
     # -- from the stream ---------------------------------------------------------------------------------------------
@@ -103,10 +107,16 @@ class HttpSession:
     def pause_writing(self) -> None:
         if self._exchange is not None:
             self._exchange.client_paused(True)
+        else:
+            self.stream.pause_reading()  # it asks faster than it takes our own answers
 
     def resume_writing(self) -> None:
         if self._exchange is not None:
             self._exchange.client_paused(False)
+            return
+        self.stream.resume_reading()
+        if self._buffer and not self._lingering:
+            self._advance()
 
     # -- from the exchange -------------------------------------------------------------------------------------------
 
@@ -213,44 +223,51 @@ class HttpSession:
 
     def _more(self, data: bytes) -> None:
         """Another piece of a head. It is read once it is whole or too long, not with every piece."""
-        seen = max(0, len(self._buffer) - 3)
+        seen = len(self._buffer)
         self._buffer += data
-        if self._buffer.find(b"\r\n\r\n", seen) >= 0 or len(self._buffer) > self.listening.spec.limits.target:
+        if requests.worth_reading(self._buffer, seen, self.listening.spec.limits):
             self._advance()
 
     def _advance(self) -> None:
         """Take requests out of the buffer, in which there is something, for as long as each is answered at once."""
         if self._advancing:
             return
+        if self.stream.full:  # it has answers to take first; `resume_writing` comes back here
+            self.stream.pause_reading()
+            self._left = inf
+            self.alarm.set(_STUCK)
+            return
         self._advancing = True
         try:
             while self._next() and self._exchange is None and self._buffer and not self._lingering:
-                pass
+                if self._crowded():
+                    break
         finally:
             self._advancing = False
-        if self._exchange is None and self._buffer and not self._lingering and not self.stream.closing:
-            self._wait()
+        if self._exchange is None and not self._lingering and not self.stream.closing and not self.alarm.armed:
+            self.alarm.set(self.listening.spec.timeouts.header if self._buffer else self._keep_alive)
 
-    def _wait(self) -> None:
-        if not self._buffer:
-            self.alarm.set(self._keep_alive)
-        elif not self.alarm.armed:
-            self.alarm.set(self.listening.spec.timeouts.header)  # it began while the request before it was served
+    def _crowded(self) -> bool:
+        """Whether the client has too many of our own answers to take before it may be given more."""
+        stream = self.stream
+        if len(stream.unsent) > HIGH:
+            stream.flush()
+        return stream.full or stream.closing
 
     def _next(self) -> bool:
         """Begin the next request; False while its head is not complete."""
         listening, data = self.listening, self._buffer
         self._number = self.request_id = b"%x" % next(_NUMBERS)
         try:
-            if data[:2] == b"\r\n":  # RFC 9112 section 2.2: one empty line before a request is ignored
-                data = self._buffer = data[2:]
+            if data[:2] == b"\r\n":
+                data = self._buffer = requests.without_empty_lines(data)
             request = listening.reader.read(data)
             if request is None:
                 return False
         except BadMessage as error:
             self._buffer = b""
             listening.metrics.bad[error.status] += 1
-            self.refuse(error.status, "bad_request", error.reason, close=True)
+            self.refuse(error.status, "bad_request", error.reason, close=True, head=data.startswith(b"HEAD "))
             return False
         self._buffer = b""
         if b"x-request-id" in request.found:
@@ -277,13 +294,15 @@ class HttpSession:
 
     def _answer_here(self, target: object, request: Request, rest: bytes) -> None:
         """A redirect, a fixed answer, or none at all: no node is asked."""
-        close = self.closing or not request.keep_alive or request.has_body
+        # an HTTP/1.0 client would have to be told that its connection stays
+        close = self.closing or not request.keep_alive or request.has_body or request.version == 0
         head = request.method == b"HEAD"
         if request.ends_here:
             status, data = 204, answers.fixed(204, b"", b"", date=self.date(), close=close, extra=answers.ALLOW)
         elif isinstance(target, Route):
+            here = request.host or self._own_address()
             status, data = answers.for_route(
-                target, request, self.scheme, self.listening.spec.port, self.date(), close, head
+                target, request, here, self.scheme, self.listening.spec.port, self.date(), close, head
             )
         else:
             status, data = 404, answers.own(
@@ -295,16 +314,34 @@ class HttpSession:
         self.stream.write(data)
         if close:
             self._close()
+        else:
+            self.alarm.clear()
+
+    def _wait_for_its_reading(self) -> None:
+        """A client that takes its answers slowly is waited for, not one that takes nothing more."""
+        left = len(self.stream.unsent)
+        if left >= self._left:
+            self.stream.reset()
+        else:
+            self._left = left
+            self.alarm.set(_STUCK)
+
+    def _own_address(self) -> bytes:
+        """What an HTTP/1.0 client without a Host reached."""
+        address: str = self.stream.sock.getsockname()[0].partition("%")[0]
+        return b"[%b]" % address.encode() if ":" in address else address.encode()
 
     def _late(self) -> None:
         if self._exchange is not None:
             self._exchange.late()
+        elif self.stream.full or (self._lingering and self.stream.unsent):
+            self._wait_for_its_reading()
         elif self._lingering or not self._buffer:
             self.stream.close()
         else:
-            self._buffer = b""
+            head, self._buffer = self._buffer.startswith(b"HEAD "), b""
             self.listening.metrics.bad[408] += 1
-            self.refuse(408, "request_timeout", "The request's head stopped arriving.", close=True)
+            self.refuse(408, "request_timeout", "The request's head stopped arriving.", close=True, head=head)
 
     def _close(self) -> None:
         """In stages (RFC 9112 section 9.6): say that nothing more comes, read on for a moment, close."""

@@ -8,6 +8,7 @@ import logging
 import socket
 from bisect import bisect_left
 from collections.abc import Callable
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from lbkit.dataplane.core.routes import Routes
@@ -32,6 +33,7 @@ Session = HttpSession | TcpSession
 log = logging.getLogger("lbkit.listener")
 _BATCH = 64
 _RETRY = 0.2
+_TELL_EVERY = 60.0
 
 
 class Listening:
@@ -45,7 +47,7 @@ class Listening:
         self.metrics = ListenerMetrics()
         self.sessions: set[Session] = set()
         self._waiting: set[Preamble] = set()
-        self._accepting = False
+        self._accepting, self._tell_at = False, 0.0
         self.held = False
         """Whether clients wait in the kernel's queue because nobody knows yet whether there is a node for them."""
         self.default: Dispatcher | Route | None = None
@@ -55,10 +57,11 @@ class Listening:
 
     def target(self, request: Request) -> Dispatcher | Route | None:
         """Where a request goes, by the configuration of this moment; None when nowhere."""
-        route = self._routes.find(request.host, request.target, request.method, request.value)
-        if route is None:
+        way = self._routes.find(request.host, request.target, request.method, request.value)
+        if way is None:
             return self.default
-        return route if route.pool is None else self._find(route.pool)
+        pool = way.pool()
+        return way.route if pool is None else self._find(pool)
 
     def configure(self, spec: Listener, certificates: Certificates | None) -> None:
         """New settings hold for the next request; the port and address are the same."""
@@ -181,13 +184,15 @@ class Listening:
         """Whether one more client may come; else accepting stops until one leaves."""
         if len(self.sessions) + len(self._waiting) < self.spec.limits.connections:
             return True
-        self._stop()
+        if self._accepting:
+            self._tell(f"{self.connections} connections are open, its limit: further clients wait")
+            self._stop()
         return False
 
     def out_of_descriptors(self, error: OSError) -> None:
         if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
             raise error
-        log.error("listener %s: can't accept for now: %s", self.name, error.strerror)
+        self._tell(f"can't accept for now: {error.strerror}")
         self._stop()
         self._loop.call_later(_RETRY, self._accept_or_wait)
 
@@ -229,13 +234,20 @@ class Listening:
         session.begin(peer, sock.getsockname()[:2], dispatcher)
 
     def _pool_for(self, name: str) -> str | None:
-        route = self._routes.by_name(name) if self.routed and name else None
-        return route.pool if route is not None else self.spec.pool
+        way = self._routes.by_name(name) if self.routed and name else None
+        return way.pool() if way is not None else self.spec.pool
 
     def _deny(self, sock: socket.socket) -> None:
         self.metrics.denied += 1
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
         self._loop.call_soon(sock.close)
+
+    def _tell(self, trouble: str) -> None:
+        """At most once a minute, for it may come back with every client."""
+        now = monotonic()
+        if now >= self._tell_at:
+            self._tell_at = now + _TELL_EVERY
+            log.warning("listener %s: %s", self.name, trouble)
 
     def _accept_or_wait(self) -> None:
         if not self.held and self.room() and not self._accepting and self._acceptors:

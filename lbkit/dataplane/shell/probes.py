@@ -13,6 +13,7 @@ from lbkit.dataplane.core.node import NodeState
 from lbkit.dataplane.shell.dispatch import Dispatcher
 from lbkit.dataplane.shell.tls import NodeSecurity, handshake_error
 from lbkit.dataplane.wire import answer as answers
+from lbkit.dataplane.wire import proxy
 from lbkit.dataplane.wire.codes import among
 from lbkit.dataplane.wire.errors import BadMessage
 from lbkit.spec import HealthCheck, NodeTls
@@ -52,16 +53,19 @@ class Probes:
         await asyncio.sleep(delay)
         while True:
             if node.probed:
-                error = await probe(node, check, self._dispatcher.connections.security)
+                dispatcher = self._dispatcher
+                error = await probe(node, check, dispatcher.connections.security, dispatcher.spec.proxy_protocol)
                 self._dispatcher.probed(node, not error, error)
             await asyncio.sleep(check.interval * random.uniform(1 - _JITTER, 1 + _JITTER))
 
 
-async def probe(node: NodeState, check: HealthCheck, security: NodeSecurity | None = None) -> str:
-    """One probe: what is wrong, or an empty text."""
+async def probe(
+    node: NodeState, check: HealthCheck, security: NodeSecurity | None = None, header: str | None = None
+) -> str:
+    """One probe: what is wrong, or an empty text. `header`: version of the PROXY header that the node's port wants."""
     try:
         async with asyncio.timeout(check.timeout):
-            return await _probe(node, check, security)
+            return await _probe(node, check, security, header)
     except TimeoutError:
         return f"no answer within {check.timeout:g} s"
     except BadMessage as error:
@@ -74,15 +78,17 @@ async def probe(node: NodeState, check: HealthCheck, security: NodeSecurity | No
         return os.strerror(error.errno) if error.errno else str(error)
 
 
-async def _probe(node: NodeState, check: HealthCheck, security: NodeSecurity | None) -> str:
+async def _probe(node: NodeState, check: HealthCheck, security: NodeSecurity | None, header: str | None) -> str:
     tls = security if check.path is not None and check.protocol in (None, "https") else None
     if check.protocol == "https" and tls is None:
         tls = NodeSecurity(NodeTls(verify=False), "")  # the pool itself speaks in the clear and says nothing of trust
-    reader, writer = await asyncio.open_connection(
-        node.address, check.port or node.port, limit=answers.HEAD_LIMIT, ssl=tls.context if tls else None,
-        server_hostname=tls.name_for(node.address) if tls else None,
-    )  # fmt: skip
+    port = check.port or node.port
+    reader, writer = await asyncio.open_connection(node.address, port, limit=answers.HEAD_LIMIT)
     try:
+        if header is not None and port == node.port:
+            writer.write(proxy.own(header))
+        if tls is not None:
+            await writer.start_tls(tls.context, server_hostname=tls.name_for(node.address))
         if check.path is None or check.protocol == "tcp":
             return ""
         writer.write(await _request(node, check))

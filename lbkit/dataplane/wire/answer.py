@@ -26,10 +26,23 @@ ALLOW = b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
 class Answer:
     """An understood answer head. `body` tells where the answer ends."""
 
-    __slots__ = ("body", "found", "head_length", "keep_alive", "length", "lines", "reason", "status", "version")
+    __slots__ = (
+        "body",
+        "found",
+        "head_length",
+        "keep_alive",
+        "length",
+        "lines",
+        "plain",
+        "reason",
+        "status",
+        "version",
+    )
 
-    def __init__(self, status: int, reason: bytes, version: int, lines: list[bytes], found: fields.Found) -> None:
-        self.status, self.reason, self.version = status, reason, version
+    def __init__(
+        self, status: int, reason: bytes | None, version: int, lines: list[bytes], found: fields.Found
+    ) -> None:
+        self.status, self.reason, self.version = status, reason or b"", version
         self.lines, self.found = lines, found
         """Field lines to pass on, and watched values by lower-case name."""
         self.body: Body = NOTHING
@@ -37,6 +50,11 @@ class Answer:
         """Content-Length as the node gave it, also where no body follows."""
         self.head_length = 0
         """Octets of the head, to where the body begins."""
+        self.plain = (
+            len(found) == 2 and b"date" in found and b"content-length" in found and version == 1 and status >= 200
+            and status != 204 and reason is not None and b"," not in found[b"content-length"]
+        )  # fmt: skip
+        """Whether its head may go to a client of HTTP/1.1 as it came: no field was removed, none is missing or doubled."""
         self.keep_alive = version == 1
         """Whether the node keeps the connection after this answer."""
         if b"connection" in found:
@@ -48,7 +66,7 @@ class Answer:
         other = Answer.__new__(Answer)
         other.status, other.reason, other.version = self.status, self.reason, self.version
         other.lines, other.found, other.length = self.lines, self.found, self.length
-        other.head_length, other.keep_alive = self.head_length, self.keep_alive
+        other.head_length, other.keep_alive, other.plain = self.head_length, self.keep_alive, self.plain
         body = self.body
         other.body = body if body is NOTHING else body.again()
         return other
@@ -56,12 +74,6 @@ class Answer:
     @property
     def interim(self) -> bool:
         return self.status < 200
-
-    @property
-    def plain(self) -> bool:
-        """Whether its head may go to a client of HTTP/1.1 as it came: no field was removed, none is missing."""
-        found = self.found
-        return len(found) == 2 and b"date" in found and b"content-length" in found and self.status >= 200
 
 
 def find_head(data: bytes) -> int:
@@ -85,7 +97,9 @@ def read(data: bytes, method: bytes, websocket: bool = False) -> Answer | None:
     minor, code, reason, block = match.groups()
     status = int(code)
     lines, found = _FIELDS.sort(block)
-    answer = Answer(status, reason or b"", 1 if minor == b"1" else 0, lines, found)
+    if match.end() > HEAD_LIMIT:
+        raise BadMessage(502, "The node's answer has too long a head.")
+    answer = Answer(status, reason, 1 if minor == b"1" else 0, lines, found)
     answer.head_length = match.end()
     if status == 101:
         _check_switch(found, websocket)
@@ -150,6 +164,8 @@ def head_for_client(
         framing = b"Content-Length: %d\r\n" % answer.length
     if b"date" not in answer.found:
         framing += b"Date: %b\r\n" % date
+    if status == 426 and fields.tokens(answer.found.get(b"upgrade", b"")) == [b"websocket"]:
+        framing += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"  # RFC 9110 section 15.5.22: it says to what
     if status == 101:
         framing += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
     elif status >= 200 and (close or old_client):
@@ -197,24 +213,24 @@ def fixed(
 
 
 def for_route(
-    route: Route, request: Request, scheme: bytes, port: int, date: bytes, close: bool, head: bool
+    route: Route, request: Request, here: bytes, scheme: bytes, port: int, date: bytes, close: bool, head: bool
 ) -> tuple[int, bytes]:
-    """Status and answer of a route that redirects or answers by itself. `port`: the one the client reached."""
+    """Status and answer of a route that redirects or answers by itself. `here`, `port`: what the client reached."""
     if route.answer is not None:
         fixed_answer = route.answer
         kind, body = fixed_answer.content_type.encode(), fixed_answer.body.encode()
         return fixed_answer.status, fixed(fixed_answer.status, kind, body, date=date, close=close, head=head)
     assert route.redirect is not None
-    location = b"Location: %b\r\n" % redirected(route.redirect, request, scheme, port)
+    location = b"Location: %b\r\n" % redirected(route.redirect, request.target, here, scheme, port)
     status = route.redirect.status
     return status, fixed(status, b"", b"", date=date, close=close, extra=location, head=head)
 
 
-def redirected(redirect: Redirect, request: Request, scheme: bytes, port: int) -> bytes:
+def redirected(redirect: Redirect, target: bytes, here: bytes, scheme: bytes, port: int) -> bytes:
     """Where a redirect leads; what it leaves unset stays as it was asked. A new scheme brings its own port."""
-    name, _, asked = request.host.rpartition(b":") if request.host[-1:] != b"]" else (b"", b"", b"")
+    name, _, asked = here.rpartition(b":") if here[-1:] != b"]" else (b"", b"", b"")
     if not name or not asked.isdigit():
-        name, asked = request.host, b""
+        name, asked = here, b""
     new = redirect.scheme.encode() if redirect.scheme else scheme
     if redirect.port is not None:
         at = redirect.port
@@ -223,9 +239,10 @@ def redirected(redirect: Redirect, request: Request, scheme: bytes, port: int) -
     else:
         at = int(asked) if asked else port
     host = redirect.host.encode() if redirect.host else name
-    target = request.target
     if redirect.path is not None:
         target = redirect.path.encode()
+    elif target == b"*":
+        target = b""
     default = 443 if new == b"https" else 80
     return b"%b://%b%b%b" % (new, host, b"" if at == default else b":%d" % at, target)
 

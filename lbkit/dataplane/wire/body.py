@@ -18,6 +18,8 @@ _SIZE = re.compile(
 _PLAIN = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")
 _LINE_LIMIT = 4096
 _TRAILER_LIMIT = 16_384
+_HEXADECIMAL = b"0123456789abcdefABCDEF"
+EXTENSIONS_LIMIT = 16_384
 LAST_CHUNK = b"0\r\n\r\n"
 
 
@@ -91,10 +93,14 @@ class UntilCloseBody:
 class ChunkedBody:
     """Chunks until the empty one; extensions are checked and forgotten, trailers checked and dropped."""
 
-    __slots__ = ("_held", "_left", "_trailer", "done", "rest")
+    __slots__ = ("_extensions", "_held", "_left", "_trailer", "done", "octets", "rest")
 
-    def __init__(self) -> None:
+    def __init__(self, extensions: int | None = None) -> None:
+        """`extensions`: how many octets of them the whole body may have."""
         self.done, self.rest = False, b""
+        self.octets = 0
+        """Of payload, as far as it was announced."""
+        self._extensions = extensions
         self._held = b""
         self._left = 0
         self._trailer: int | None = None
@@ -112,22 +118,21 @@ class ChunkedBody:
         return b"".join(payload)
 
     def again(self) -> Body:
-        return ChunkedBody()
+        return ChunkedBody(self._extensions)
 
     def frame(self, data: bytes) -> bytes:
         """The same octets as chunks to pass on: as they came where they are nothing but whole plain chunks."""
         if not self._left and not self._held and self._trailer is None:
-            at, end = 0, len(data)
+            at, end, octets = 0, len(data), self.octets
             while at < end and (plain := _PLAIN.match(data, at)) is not None:
                 size = int(plain[1], 16)
                 after = plain.end() + size + 2
                 if not size or after > end or data[after - 2 : after] != b"\r\n":
                     break
                 at = after
-            if at == end:
-                return data
-            if data[at:] == LAST_CHUNK:
-                self.done = True
+                octets += size
+            if at == end or data[at:] == LAST_CHUNK:
+                self.done, self.octets = at != end, octets
                 return data
         return chunk(self.feed(data)) + (LAST_CHUNK if self.done else b"")
 
@@ -135,17 +140,26 @@ class ChunkedBody:
         """Read one piece at `at`; how many octets it took, -1 when more are needed."""
         if self._left:
             return self._data(data, at, payload)
-        end = data.find(b"\r\n", at)
+        most = _LINE_LIMIT if self._trailer is None else _TRAILER_LIMIT - self._trailer
+        end = data.find(b"\r\n", at, at + most + 2)
         if end < 0:
-            if len(data) - at > _LINE_LIMIT:
-                raise BadMessage(400, "A chunk's first line or a trailer is too long.")
+            self._check_beginning(data, at, most)
             return -1
-        line = data[at:end]
-        if self._trailer is not None:
-            self._trailer_line(line, data[end + 2 :])
+        if self._trailer is None:
+            self._size_line(data[at:end])
+        elif end > at:
+            self._trailer_line(data[at:end])
         else:
-            self._size_line(line)
+            self.done, self.rest = True, data[end + 2 :]
         return end + 2 - at
+
+    def _check_beginning(self, data: bytes, at: int, most: int) -> None:
+        """Of a line whose end is still to come: what is wrong already waits for nothing."""
+        if len(data) - at > most + 1:
+            raise BadMessage(400, "A chunk's first line or the trailer is too long.")
+        ended = data.find(b"\n", at) >= 0 or data.find(b"\r", at, len(data) - 1) >= 0
+        if ended or (self._trailer is None and data[at : at + 1] not in _HEXADECIMAL):
+            raise BadMessage(400, "A chunk's size is not a plain hexadecimal number, or its line does not end in CRLF.")
 
     def _data(self, data: bytes, at: int, payload: list[bytes]) -> int:
         here = len(data) - at
@@ -156,31 +170,33 @@ class ChunkedBody:
             payload.append(data[at : at + take])
             self._left -= take
             return take
+        if data[at : at + 2] != b"\r\n"[:here]:
+            raise BadMessage(400, "A chunk is longer than it said.")
         if here < 2:
             return -1
-        if data[at : at + 2] != b"\r\n":
-            raise BadMessage(400, "A chunk is longer than it said.")
         self._left = 0
         return 2
 
     def _size_line(self, line: bytes) -> None:
-        match = _SIZE.fullmatch(line) if len(line) <= _LINE_LIMIT else None
+        match = _SIZE.fullmatch(line)
         if match is None:
             raise BadMessage(400, "A chunk's size is not a plain hexadecimal number.")
+        if self._extensions is not None:
+            self._extensions -= len(match[2])
+            if self._extensions < 0:
+                raise BadMessage(400, "The body's chunk extensions are too long.")  # RFC 9112 section 7.1.1
         size = int(match[1], 16)
         if size:
             self._left = size + 2
+            self.octets += size
         else:
             self._trailer = 0
 
-    def _trailer_line(self, line: bytes, rest: bytes) -> None:
+    def _trailer_line(self, line: bytes) -> None:
         assert self._trailer is not None
-        if not line:
-            self.done, self.rest = True, rest
-            return
         self._trailer += len(line)
-        if self._trailer > _TRAILER_LIMIT or not fields.valid(line + b"\r\n"):
-            raise BadMessage(400, "The trailer is not made of header fields, or too long.")
+        if not fields.valid(line + b"\r\n"):
+            raise BadMessage(400, "The trailer is not made of header fields.")
 
 
 def chunk(payload: bytes) -> bytes:

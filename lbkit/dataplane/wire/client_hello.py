@@ -1,11 +1,18 @@
-"""The server name in a TLS ClientHello (RFC 8446 section 4.1.2, RFC 6066 section 3), read without opening TLS."""
+"""The server name in a TLS ClientHello (RFC 8446 section 4.1.2, RFC 6066 section 3), read without opening TLS.
+
+A ClientHello in which two readers could find different names is refused, for the node would read it once more.
+"""
 
 from __future__ import annotations
+
+import re
 
 from lbkit.dataplane.wire.errors import BadMessage
 
 _HANDSHAKE, _CLIENT_HELLO = 22, 1
 _SERVER_NAME = 0
+_HOST = re.compile(rb"[\x21-\x7e]+")
+_MOST_RECORDS = 32
 LONGEST = 16_384
 
 
@@ -23,7 +30,7 @@ def server_name(data: bytes) -> str | None:
 def _handshake(data: bytes) -> bytes | None:
     """The body of the first handshake message, put together from its records."""
     message, at = b"", 0
-    while True:
+    for _ in range(_MOST_RECORDS):
         if data[at : at + 1] not in (b"", b"\x16") or data[at + 1 : at + 2] not in (b"", b"\x03"):
             raise BadMessage(400, "This is not TLS.")
         if len(data) < at + 5:
@@ -42,6 +49,7 @@ def _handshake(data: bytes) -> bytes | None:
             return message[4:wanted]
         if len(data) < at:
             return None
+    raise BadMessage(400, "The ClientHello is cut into too many records.")
 
 
 def _extensions(hello: bytes) -> dict[int, bytes]:
@@ -53,12 +61,15 @@ def _extensions(hello: bytes) -> dict[int, bytes]:
     if at == len(hello):
         return found
     end = at + 2 + _number(hello, at)
+    if end != len(hello):
+        raise BadMessage(400, "The ClientHello's extensions do not end where it ends.")
     at += 2
     while at < end:
         size = _number(hello, at + 2)
-        if at + 4 + size > len(hello):
-            raise IndexError
-        found[_number(hello, at)] = hello[at + 4 : at + 4 + size]
+        kind = _number(hello, at)
+        if at + 4 + size > end or kind in found:
+            raise BadMessage(400, "The ClientHello's extensions overlap or come twice.")
+        found[kind] = hello[at + 4 : at + 4 + size]
         at += 4 + size
     return found
 
@@ -69,8 +80,8 @@ def _name(extensions: dict[int, bytes]) -> str:
         return ""
     if names[2] != 0:
         raise BadMessage(400, "The server name is of an unknown kind.")
-    name = names[5 : 5 + _number(names, 3)]
-    if len(name) != _number(names, 3) or not name.isascii():
+    name = names[5:]
+    if len(name) != _number(names, 3) or len(names) != 2 + _number(names, 0) or _HOST.fullmatch(name) is None:
         raise BadMessage(400, "The server name is no host name.")
     return name.decode().lower()
 

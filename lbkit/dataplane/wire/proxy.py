@@ -33,7 +33,7 @@ def read(data: bytes) -> tuple[int, Address | None] | None:
 
 def write(version: str, client: Address, local: Address) -> bytes:
     """The header that tells a node who the client is."""
-    source, target = ipaddress.ip_address(client[0]), ipaddress.ip_address(local[0])
+    source, target = (ipaddress.ip_address(address.partition("%")[0]) for address, _ in (client, local))
     if source.version != target.version:
         source, target = _mapped(source), _mapped(target)
     four = source.version == 4
@@ -44,13 +44,18 @@ def write(version: str, client: Address, local: Address) -> bytes:
     return _SIGNATURE + bytes((0x21, _IPV4 if four else _IPV6)) + len(block).to_bytes(2, "big") + block
 
 
+def own(version: str) -> bytes:
+    """The header of a connection that carries no client, such as a health probe's."""
+    return b"PROXY UNKNOWN\r\n" if version == "v1" else _SIGNATURE + bytes((0x20, 0, 0, 0))
+
+
 def _read_v1(data: bytes) -> tuple[int, Address | None] | None:
     end = data.find(b"\r\n", 0, _V1_LONGEST)
+    line = data[: end + 2] if end >= 0 else data
+    if b"\n" in line[:-2] or b"\r" in line[:-2] or (end < 0 and (len(data) >= _V1_LONGEST or line[-1:] == b"\n")):
+        raise BadMessage(400, "The PROXY header has no end.")
     if end < 0:
-        if len(data) >= _V1_LONGEST or b"\n" in data or b"\r" in data[:-1]:
-            raise BadMessage(400, "The PROXY header has no end.")
         return None
-    line = data[: end + 2]
     if line.startswith(b"PROXY UNKNOWN") and line[13:14] in (b" ", b"\r"):
         return end + 2, None
     match = _V1.fullmatch(line)

@@ -10,22 +10,33 @@ import re
 from functools import lru_cache
 
 from lbkit.dataplane.wire import fields
-from lbkit.dataplane.wire.body import NOTHING, Body, ChunkedBody, LengthBody
+from lbkit.dataplane.wire.body import EXTENSIONS_LIMIT, NOTHING, Body, ChunkedBody, LengthBody
 from lbkit.dataplane.wire.errors import BadMessage
 from lbkit.spec.listener import RequestLimits
 
 _HEAD = re.compile(rb"(" + fields.TOKEN + rb") ([\x21-\x7e]++) HTTP/1\.([01])\r\n(" + fields.FIELDS + rb")\r\n")
-_VERSION = re.compile(rb"[^\r\n]* HTTP/([0-9])\.([0-9])\r\n")
-_HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_VERSION = re.compile(fields.TOKEN + rb" [\x21-\x7e]++ HTTP/([0-9])\.([0-9])\r\n")
+_BEGINNING = re.compile(
+    rb"(?:\r|" + fields.TOKEN + rb"(?: (?:[\x21-\x7e]++(?: (?:H(?:T(?:T(?:P(?:/(?:[0-9](?:\.(?:[0-9](?:\r(?:\n(?:"
+    + fields.FIELDS + rb"(?:\r|" + fields.TOKEN + rb"(?::" + fields.VALUE + rb"\r?)?)?)?)?)?)?)?)?)?)?)?)?)?)?)?)?)?"
+)  # fmt: skip
+"""What can still become a head."""
+_BROKEN_LINE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?#@]+)(/[^#]*|\?[^#]*|)")
 _MOST_DIGITS = 18
+_CODINGS = re.compile(rb"(?:(?!chunked[ \t]*,)" + fields.TOKEN + rb"[ \t]*,[ \t]*)+chunked")
 _METHOD_LIMIT = 64
+_AROUND_TARGET = _METHOD_LIMIT + len(b"  HTTP/1.1")
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))  # RFC 9110 section 9.2.2; TRACE is refused
 _REMOVED = fields.HOP_BY_HOP | {
     b"host", b"content-length", b"expect", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host",
-    b"x-request-id", b"max-forwards", b"traceparent",
+    b"x-request-id", b"max-forwards", b"traceparent", b"tracestate", b"forwarded", b"x-real-ip",
 }  # fmt: skip
-_FIELDS = fields.Sorter(_REMOVED | {b"cookie", b"via"}, _REMOVED)
+_FIELDS = fields.Sorter(
+    _REMOVED | {b"cookie", b"via"}, _REMOVED, framing=(b"content-length", b"transfer-encoding"), family=b"x-forwarded-"
+)
+_OURS = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
 _MOST_HOPS = 10
 
 
@@ -66,7 +77,7 @@ class Request:
 
     def body(self) -> Body:
         if self.length is None:
-            return ChunkedBody()
+            return ChunkedBody(EXTENSIONS_LIMIT)
         return LengthBody(self.length) if self.length else NOTHING
 
     def value(self, name: bytes) -> bytes | None:
@@ -82,32 +93,51 @@ class Request:
 
 def find_head(data: bytes, limits: RequestLimits) -> int:
     """Length of the head at the start of `data`, or 0 while it is not complete. Raises BadMessage when it is too long."""
-    end = data.find(b"\r\n\r\n")
-    if 0 <= end <= limits.headers:
-        return end + 4
-    line = data.find(b"\r\n")
-    if (line if line >= 0 else len(data)) > limits.target + 32:
+    most = limits.target + _AROUND_TARGET
+    if len(data) > most and data.find(b"\r\n", 0, most + 2) < 0:
         raise _too_long(data, limits)
-    if end > limits.headers or len(data) > limits.headers:
+    end = data.find(b"\r\n\r\n")
+    if end > limits.headers or (end < 0 and len(data) > limits.headers + 3):
         raise BadMessage(431, f"The request's head is longer than {limits.headers} octets.")
-    return 0
+    return end + 4 if end >= 0 else 0
+
+
+def worth_reading(data: bytes, seen: int, limits: RequestLimits) -> bool:
+    """Whether a head may be whole or wrong by now, of which the first `seen` octets gave no reason to think so.
+
+    It looks at new octets only: a head that comes octet by octet costs about what it costs at once.
+    """
+    return (
+        data.find(b"\r\n\r\n", max(0, seen - 3)) >= 0
+        or _BROKEN_LINE.search(data, max(0, seen - 1)) is not None
+        or len(data) > limits.headers + 3
+        or (len(data) > (most := limits.target + _AROUND_TARGET) and data.find(b"\r\n", 0, most + 2) < 0)
+    )
+
+
+def without_empty_lines(data: bytes) -> bytes:
+    """What follows the empty lines before a request (RFC 9112 section 2.2)."""
+    at = 0
+    while data.startswith(b"\r\n", at):
+        at += 2
+    return data[at:]
 
 
 def read(data: bytes, limits: RequestLimits) -> Request | None:
     """The head at the start of `data`, None while it is not complete. Raises BadMessage."""
     match = _HEAD.match(data)
     if match is None:
-        if find_head(data, limits):
-            raise _unreadable(data)
+        if find_head(data, limits) or _BEGINNING.fullmatch(data) is None:
+            raise _unreadable(data)  # at once, also when the end is still to come
         return None
     method, target, minor, block = match.groups()
     length = match.end()
-    if length > limits.headers + 4:
-        raise BadMessage(431, f"The request's head is longer than {limits.headers} octets.")
-    if len(target) > limits.target:
-        raise BadMessage(414, f"The request target is longer than {limits.target} octets.")
     if len(method) > _METHOD_LIMIT:
         raise BadMessage(501, f"No method is longer than {_METHOD_LIMIT} octets.")
+    if len(target) > limits.target:
+        raise BadMessage(414, f"The request target is longer than {limits.target} octets.")
+    if length > limits.headers + 4:
+        raise BadMessage(431, f"The request's head is longer than {limits.headers} octets.")
     if block.count(b"\r\n") > limits.fields:
         raise BadMessage(431, f"More than {limits.fields} header fields.")
     lines, found = _FIELDS.sort(block)
@@ -167,7 +197,7 @@ def head_for_node(
 ) -> bytes:
     """The head as it goes to a node: our own version, Host, framing, Via and forwarding fields (RFC 9110 section 7.6).
 
-    `forwarded`: X-Forwarded-* lines. `trace`: the traceparent. `body`: what is there of the body, to go along.
+    `forwarded`: X-Forwarded-* lines. `trace`: the traceparent and what belongs to it. `body`: what is there of the body, to go along.
     """
     length = request.length
     if length is None:
@@ -175,7 +205,9 @@ def head_for_node(
     elif length or b"content-length" in request.found:
         framing = b"Content-Length: %d\r\n" % length
     else:
-        framing = b"Connection: Upgrade\r\nUpgrade: websocket\r\n" if request.websocket else b""
+        framing = b""
+    if request.websocket:
+        framing += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
     lines = request.lines
     return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%bVia: 1.%d lbkit\r\n%bX-Request-Id: %b\r\ntraceparent: %b\r\n\r\n%b" % (
         request.method, request.target, host, b"\r\n".join(lines) + b"\r\n" if lines else b"", framing,
@@ -185,19 +217,34 @@ def head_for_node(
 
 def forwarded(request: Request, client: bytes, scheme: bytes, trusted: bool) -> bytes:
     """X-Forwarded-* lines. Those of a trusted peer are added to, all others are replaced."""
-    found = request.found
-    if trusted and b"x-forwarded-for" in found:
-        client = found[b"x-forwarded-for"].strip(b" \t") + b", " + client
+    host, more = request.host, b""
     if trusted:
-        scheme = found.get(b"x-forwarded-proto", scheme).strip(b" \t")
-    host = found.get(b"x-forwarded-host", request.host).strip(b" \t") if trusted else request.host
-    if not host:
-        return b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (client, scheme)
-    return b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n" % (client, scheme, host)
+        said = request.value
+        more = _said_by_proxies(request, client, scheme)
+        if chain := said(b"x-forwarded-for"):
+            client = chain + b", " + client
+        scheme, host = said(b"x-forwarded-proto") or scheme, said(b"x-forwarded-host") or host
+    if host:
+        more = b"X-Forwarded-Host: %b\r\n%b" % (host, more)
+    return b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n%b" % (client, scheme, more)
+
+
+def _said_by_proxies(request: Request, client: bytes, scheme: bytes) -> bytes:
+    """A trusted peer's other words about the client; to Forwarded this hop is added (RFC 7239 section 4)."""
+    lines = b""
+    for name in request.found:
+        if name not in _OURS and name.startswith((b"x-forwarded-", b"x-real-ip", b"forwarded")):
+            value = request.value(name)
+            if value and name == b"forwarded":
+                node = b'"[%b]"' % client if b":" in client else client
+                value = b"%b, for=%b;proto=%b" % (value, node, scheme)
+            lines += b"%b: %b\r\n" % (name, value) if value else b""
+    return lines
 
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[!-~]*)?")
+_TRACE = rb"-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+_TRACEPARENT = re.compile(rb"00" + _TRACE + rb"|(?!00|ff)[0-9a-f]{2}" + _TRACE + rb"(?:-[!-~]*)?")
 
 
 def request_id(request: Request, fresh: bytes) -> bytes:
@@ -210,12 +257,18 @@ def request_id(request: Request, fresh: bytes) -> bytes:
 
 
 def traceparent(request: Request, fresh: bytes) -> bytes:
-    """The client's own W3C trace context when it is valid, else the fresh one, which begins a trace."""
+    """The client's own W3C trace context when it is valid, else the fresh one, which begins a trace.
+
+    The tracestate follows as a line of its own; that of a broken context belongs to nothing.
+    """
     given = request.found.get(b"traceparent")
     if given is None:
         return fresh
     given = given.strip(b" \t")
-    return given if _TRACEPARENT.fullmatch(given) else fresh
+    if _TRACEPARENT.fullmatch(given) is None:
+        return fresh
+    state = request.value(b"tracestate")
+    return b"%b\r\ntracestate: %b" % (given, state) if state else given
 
 
 def cookie(request: Request, name: bytes) -> bytes:
@@ -287,8 +340,10 @@ def _length(found: fields.Found, version: int) -> int | None:
     if coding is not None:
         if length is not None or version == 0:
             raise BadMessage(400, "Transfer-Encoding beside Content-Length or in HTTP/1.0 has two readings.")
-        if coding.strip(b" \t").lower() != b"chunked":
-            raise BadMessage(400, "The only transfer coding of a request is chunked, once.")
+        coding = coding.strip(b" \t").lower()
+        if coding != b"chunked":
+            unknown = _CODINGS.fullmatch(coding) is not None  # framed well, but not understood: RFC 9112 section 6.1
+            raise BadMessage(501 if unknown else 400, "The only transfer coding of a request is chunked, once.")
         return None
     if length is None:
         return 0

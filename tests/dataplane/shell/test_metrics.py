@@ -73,6 +73,19 @@ async def test_prometheus_reads_the_metrics_and_they_are_the_truth():  # LB-11, 
 
 
 @run
+async def test_a_node_that_is_gone_shows_in_status_and_metrics():  # CR-12
+    async with nodes("a") as (a,):
+        check = {"interval": 0.05, "timeout": 0.05, "rise": 1, "fall": 1}
+        members = {"a": a.port, "gone": free_port()}
+        async with balancer(spec(free_port(), members, health_check=check)) as server:
+            node = server.status()["pools"]["p"]["nodes"]["gone"]
+            assert (node["state"], node["health"], node["admin_state"]) == ("down", "down", "ready")
+            assert "refused" in node["last_error"]
+            assert 'lbkit_node_state{pool="p",node="gone",state="down"} 1' in exposition.text(server)
+            assert 'lbkit_node_state{pool="p",node="gone",state="up"} 0' in exposition.text(server)
+
+
+@run
 async def test_names_and_forms_are_the_fields_conventions():
     for name, family in families(await lived()).items():
         assert re.fullmatch(r"(lbkit|process)(_[a-z]+)+", name), name

@@ -100,3 +100,28 @@ async def test_nodes_come_and_go_and_the_status_says_so():  # CR-12, CR-8..11, U
             await until(lambda: status()["health"] == "up")
             assert {(await ask(port)).body for _ in range(4)} == {b"a", b"b"}
             await b.stop()
+
+
+@pytest.mark.parametrize(
+    ("version", "header"),
+    [("v1", b"PROXY UNKNOWN\r\n"), ("v2", b"\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"), (None, b"")],
+)
+def test_a_probe_says_that_it_carries_no_client_where_nodes_want_a_proxy_header(version: str | None, header: bytes):
+    seen: list[bytes] = []
+
+    @run
+    async def scenario() -> None:
+        async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            seen.append(await reader.readexactly(len(header) + 4))
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            writer.close()
+
+        server = await asyncio.start_server(accepted, "127.0.0.1", 0)
+        async with server:
+            node = server.sockets[0].getsockname()[1]
+            found = spec(free_port(), {"a": node}, proxy_protocol=version, health_check={"path": "/"})
+            async with balancer(found) as running:
+                assert running.pools["p"].pool.nodes["a"].health.state == "up"
+        assert seen[0] == header + b"GET "
+
+    scenario()

@@ -54,7 +54,7 @@ FIELDS = [
     (b" X: folded first\r\n" + HOST, 400), (HOST + b"X: a\r\n folded\r\n", 400), (HOST + b"X: a\x00b\r\n", 400),
     (HOST + b"X: a\rb\r\n", 400), (HOST + b"X: a\x01\r\n", 400), (HOST + b"X: a\x0bb\r\n", 400), (HOST + b"X: a\nY: b\r\n", 400),
     (HOST + b"X[]: a\r\n", 400), (HOST + b"X\xc3: a\r\n", 400), (HOST + b"X: \xc3\xa9\r\n", 200), (HOST + b"X:\r\n", 200),
-    (b"", 400), (HOST + HOST, 400), (HOST + b"Host: b\r\n", 400), (b"Host: \r\n", 200), (b"Host: u@a\r\n", 400),
+    (b"", 400), (HOST + HOST, 400), (HOST + b"Host: b\r\n", 400), (b"Host: \r\n", 400), (b"Host: u@a\r\n", 400),
     (b"Host: a/b\r\n", 400), (b"Host: a, b\r\n", 400), (b"Host: a b\r\n", 400), (b"Host: [::1]:80\r\n", 200), (b"Host: a:x\r\n", 400),
 ]  # fmt: skip
 
@@ -78,7 +78,7 @@ def test_content_length(value: bytes, status: int):
 
 CODINGS = [
     (b"chunked", 200), (b"Chunked", 200), (b"CHUNKED", 200), (b"\tchunked \t", 200), (b"xchunked", 400), (b"chunked, chunked", 400),
-    (b"chunked, gzip", 400), (b"gzip, chunked", 400), (b"identity", 400), (b"", 400), (b", chunked", 400), (b"chunked,", 400),
+    (b"chunked, gzip", 400), (b"gzip, chunked", 501), (b"identity", 400), (b"", 400), (b", chunked", 400), (b"chunked,", 400),
     (b"chunked;x=1", 400), (b'"chunked"', 400), (b"chunked\x0b", 400), (b"\x0cchunked", 400), (b"chunked\x00", 400), (b"chu nked", 400),
     (b"chunked\r\nTransfer-Encoding: chunked", 400), (b"chunked\r\nContent-Length: 5", 400),
     (b"chunked\r\nTransfer-Encoding: identity", 400),

@@ -1,0 +1,220 @@
+"""Clients that leave in every phase, clients that dawdle, and what happens at the caps."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import resource
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from lbkit.dataplane.config import BootConfig
+from lbkit.dataplane.control_client import call
+from lbkit.dataplane.shell.server import Server
+from lbkit.spec import Spec
+from tests.dataplane.shell.house import Client, ask, balancer, free_port, idle, nodes, reset, run, until
+from tests.dataplane.specs import spec
+from tests.dataplane.test_sources import live
+from tests.e2e.fleet import get, servers
+from tests.e2e.fleet import until as until_true
+
+
+@contextlib.contextmanager
+def unanswered() -> Iterator[int]:
+    """A port that answers no SYN: its queue of connections is full."""
+    with socket.socket() as listening, contextlib.ExitStack() as stack:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listening.getsockname())
+        yield listening.getsockname()[1]
+
+
+async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+    await reader.read()  # until the balancer closes
+    raise ConnectionResetError
+
+
+async def streaming(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
+    await never(reader, writer, head)
+
+
+async def flooding(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while not writer.transport.is_closing():
+        writer.write(b"10000\r\n" + b"x" * 65_536 + b"\r\n")
+        await writer.drain()
+    raise ConnectionResetError
+
+
+REQUEST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
+PHASES = {
+    "connecting": (None, REQUEST + b"12345"), "uploading": (never, REQUEST + b"12"), "waiting for an answer": (never, REQUEST + b"12345"),
+    "reading an answer": (streaming, REQUEST + b"12345"), "reading too slowly": (flooding, REQUEST + b"12345"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("phase", "how"), list(itertools.product(PHASES, ["FIN", "RST"])))
+def test_a_client_that_leaves_in_any_phase_frees_slot_and_node(phase: str, how: str):  # LB-9, LB-7
+    handler, sent = PHASES[phase]
+
+    @run
+    async def scenario() -> None:
+        async with nodes("a", handler=handler) as (a,):
+            with unanswered() if handler is None else contextlib.nullcontext(a.port) as node:
+                port = free_port()
+                found = spec(port, {"a": node}, health_check=None, limits={"hard": 1}, timeouts={"connect": 20})
+                async with balancer(found) as server:
+                    _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+                    writer.write(sent)
+                    await until(lambda: not idle(server))
+                    if handler is not None:
+                        await until(lambda: a.now == 1)
+                    if phase == "reading too slowly":
+                        await until(lambda: server.pools["p"].metrics.bytes_out == 0 and paused(server))
+                    if how == "RST":
+                        reset(writer)
+                    else:
+                        writer.close()
+                    async with asyncio.timeout(1):
+                        while not (idle(server) and a.now == 0):
+                            await asyncio.sleep(0.002)
+                    assert server.pools["p"].metrics.cancelled == 1
+
+    scenario()
+
+
+def paused(server: Server) -> bool:
+    """Whether the balancer stopped reading from the node, because the client does not read."""
+    (session,) = server.listeners["l"].sessions
+    return session.stream.full
+
+
+@run
+async def test_a_client_that_stops_sending_its_body_is_told_and_its_slot_is_free():
+    async with nodes("a", handler=never) as (a,):
+        port = free_port()
+        found = spec(port, {"a": a.port}, health_check=None, listener={"timeouts": {"body": 0.1}})
+        async with balancer(found) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(REQUEST + b"12")
+            answer = await reader.read()
+            assert answer.startswith(b"HTTP/1.1 408 ")
+            assert b"\r\nConnection: close\r\n" in answer
+            assert idle(server)
+            writer.close()
+
+
+@run
+async def test_many_slow_heads_keep_nobody_else_waiting():
+    async with nodes("a") as (a,):
+        port = free_port()
+        async with balancer(spec(port, {"a": a.port}, listener={"timeouts": {"header": 1}})) as server:
+            slow = [await asyncio.open_connection("127.0.0.1", port) for _ in range(300)]
+            for _, writer in slow:
+                writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nX-")
+            for _ in range(20):
+                assert (await ask(port)).status == 200
+            answers = [await reader.read() for reader, _ in slow]
+            assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in answers)
+            assert server.listeners["l"].metrics.bad[408] == 300
+            for _, writer in slow:
+                writer.close()
+
+
+@run
+async def test_at_the_cap_of_connections_it_is_said_and_clients_wait(caplog: pytest.LogCaptureFixture):
+    async with nodes("a") as (a,):
+        port = free_port()
+        async with balancer(spec(port, {"a": a.port}, listener={"limits": {"connections": 2}})) as server:
+            held = [await Client.to(port) for _ in range(2)]
+            await until(lambda: server.connections == 2)
+            late = [await Client.to(port) for _ in range(2)]
+            for client in late:
+                client.ask()
+            await until(lambda: "2 connections" in caplog.text)
+            for client in held:
+                client.close()
+            for client in late:
+                assert (await client.answer()).status == 200
+                client.close()
+            assert caplog.text.count("2 connections") == 1
+
+
+@run
+async def test_probes_of_many_nodes_do_not_come_at_one_instant():
+    times: list[float] = []
+    loop = asyncio.get_running_loop()
+
+    async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        times.append(loop.time())
+        writer.close()
+
+    async with tcp(accepted) as node:
+        port = free_port()
+        members = {f"n{i}": {"address": f"127.0.1.{i + 1}", "port": node} for i in range(200)}
+        found = spec(port, {"x": node}, health_check={"interval": 1, "timeout": 1}).model_dump()
+        found["pools"]["p"]["nodes"] = members
+        async with balancer(Spec.load(found)):
+            await until(lambda: len(times) >= 600)
+        busiest = max(sum(start <= at < start + 0.02 for at in times) for start in times)
+        assert busiest < 60, "200 probes a second, and a third of them within a fiftieth"
+
+
+@contextlib.asynccontextmanager
+async def tcp(accepted: object) -> AsyncIterator[int]:
+    server = await asyncio.start_server(accepted, "0.0.0.0", 0)  # type: ignore[arg-type]
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def test_without_descriptors_left_it_goes_on_and_says_so(tmp_path: Path):
+    state, port = tmp_path / "state", free_port()
+    with servers("a") as (a,):
+        document = BootConfig(name="x", spec=spec(port, {"a": a.server_address[1]}, health_check=None))
+        (tmp_path / "boot.json").write_text(document.model_dump_json())
+        argv = [
+            sys.executable,
+            "-m",
+            "lbkit.cli",
+            "serve",
+            "--config",
+            str(tmp_path / "boot.json"),
+            "--state",
+            str(state),
+        ]
+        process = subprocess.Popen(
+            argv,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60)),
+        )
+        try:
+            until_true(lambda: live(state, process), "it is ready")
+            assert get(port) == (200, "a")
+            clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
+            assert process.stderr
+            said = ""
+            while "can't accept" not in said:
+                said = process.stderr.readline()
+            for client in clients:
+                client.close()
+            until_true(lambda: get(port) == (200, "a"), "it serves again")
+            until_true(lambda: connections(state) == 0, "nothing is left")
+        finally:
+            process.kill()
+            said = process.communicate()[1]
+        assert said.count("can't accept") <= 1, "said once, not five times a second"
+
+
+def connections(state: Path) -> int:
+    return int(call(state / "control.sock", "GET", "/v1/status")[1]["listeners"]["l"]["connections"])

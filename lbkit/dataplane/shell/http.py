@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from email.utils import formatdate
 from itertools import count
-from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 _LINGER = 2.0
 _STUCK = 30.0
+_UNKNOWN = 1 << 62
 _LAST_CALL = 0.5
 _RUN = os.urandom(8).hex().encode()
 _TRACE = b"00-" + _RUN + b"%b-%b-01"
@@ -55,7 +55,7 @@ class HttpSession:
         self._buffer = b""
         self._exchange: Exchange | None = None
         self._advancing = self._lingering = False
-        self._left = inf
+        self._left = _UNKNOWN
         self.alarm = Alarm(loop, self._late)
 
     # -- from the stream ---------------------------------------------------------------------------------------------
@@ -234,7 +234,7 @@ class HttpSession:
             return
         if self.stream.full:  # it has answers to take first; `resume_writing` comes back here
             self.stream.pause_reading()
-            self._left = inf
+            self._left = _UNKNOWN
             self.alarm.set(_STUCK)
             return
         self._advancing = True

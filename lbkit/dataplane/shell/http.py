@@ -14,7 +14,7 @@ from lbkit.dataplane.shell.exchange import Exchange
 from lbkit.dataplane.shell.loop import Loop
 from lbkit.dataplane.shell.stream import HIGH, Stream
 from lbkit.dataplane.wire import answer as answers
-from lbkit.dataplane.wire import proxy
+from lbkit.dataplane.wire import onward, proxy
 from lbkit.dataplane.wire import request as requests
 from lbkit.dataplane.wire.errors import BadMessage
 from lbkit.dataplane.wire.request import Request
@@ -182,15 +182,15 @@ class HttpSession:
     def forwarded(self, request: Request) -> bytes:
         """The X-Forwarded-* lines for a node; mostly those of the request before."""
         if self._trusted:
-            return requests.forwarded(request, self.peer, self.scheme, True)
+            return onward.forwarded(request, self.peer, self.scheme, True)
         if request.host != self._host:
             self._host = request.host
-            self._forwarded = requests.forwarded(request, self.peer, self.scheme, False)
+            self._forwarded = onward.forwarded(request, self.peer, self.scheme, False)
         return self._forwarded
 
     def trace(self, request: Request) -> bytes:
         fresh = _TRACE % (self._number, self._number)
-        return requests.traceparent(request, fresh) if b"traceparent" in request.found else fresh
+        return onward.traceparent(request, fresh) if b"traceparent" in request.found else fresh
 
     def proxy_header(self, version: str) -> bytes:
         """The PROXY protocol header that tells a node about this connection."""
@@ -271,7 +271,7 @@ class HttpSession:
             return False
         self._buffer = b""
         if b"x-request-id" in request.found:
-            self.request_id = requests.request_id(request, self.request_id)
+            self.request_id = onward.request_id(request, self.request_id)
         length = request.head_length
         target = listening.default if not listening.routed else listening.target(request)
         if type(target) is not Dispatcher or request.ends_here:

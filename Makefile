@@ -36,7 +36,8 @@ unit: .venv/dev.txt  ## the tests that need no engine
 fuzz: .venv/fuzz.txt  ## a minute of fuzzing, split over the parsers
 	@$(BIN)/python -m tests.fuzz 60
 
-bench: .venv/base.txt  ## the dataplane beside HAProxy and nginx: CPU per request as a ratio (ARGS="--only get,sse")
+bench: .venv/base.txt  ## the time of a large plan, and CPU per request beside HAProxy and nginx (ARGS="--only get,sse")
+	@$(BIN)/python -m bench.plans
 	@$(BIN)/python bench/run.py $(ARGS)
 
 replay: .venv/base.txt  ## production traces against simulated engines: time to first token for each algorithm

@@ -23,7 +23,7 @@ def large() -> Spec:
         for i in range(POOLS)
     }
     checked = {name: {**pool, "health_check": {"path": "/h", "interval": 6}} for name, pool in pools.items()}
-    routes = {f"r{i}": {"path": f"/p{i}", "pool": f"p{i}"} for i in range(1, POOLS)}
+    routes = {f"r{i}": {"path": f"/p{i}", "pool": f"p{i}", "priority": i} for i in range(1, POOLS)}
     return Spec.load({"pools": checked, "listeners": {"http": {"port": 80, "pool": "p0", "routes": routes}}})
 
 

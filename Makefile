@@ -36,7 +36,7 @@ unit: .venv/dev.txt  ## the tests that need no engine
 fuzz: .venv/fuzz.txt  ## a minute of fuzzing, split over the parsers
 	@$(BIN)/python -m tests.fuzz 60
 
-bench: .venv/base.txt  ## a large plan's time; the dataplane beside HAProxy and nginx: CPU per request as a ratio (ARGS="--only get,sse")
+bench: .venv/base.txt  ## the time of a large plan, and CPU per request beside HAProxy and nginx (ARGS="--only get,sse")
 	@$(BIN)/python -m bench.plans
 	@$(BIN)/python bench/run.py $(ARGS)
 
@@ -45,7 +45,6 @@ replay: .venv/base.txt  ## production traces against simulated engines: time to 
 
 soak: .venv/base.txt  ## the dataplane under trouble for SECONDS=600: no count may be lost
 	@$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),600) $(ARGS)
-	@$(BIN)/python -m bench.plans
 
 lint: .venv/dev.txt  ## style, types and the contracts between the rooms
 	$(BIN)/ruff check $(CODE)

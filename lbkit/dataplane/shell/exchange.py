@@ -16,6 +16,7 @@ from lbkit.dataplane.shell.stream import Stream
 from lbkit.dataplane.shell.upstream import NodeConnection
 from lbkit.dataplane.shell.work import EXPLAINED, Work
 from lbkit.dataplane.wire import answer as answers
+from lbkit.dataplane.wire import onward
 from lbkit.dataplane.wire import request as requests
 from lbkit.dataplane.wire.answer import Answer
 from lbkit.dataplane.wire.body import LAST_CHUNK, NOTHING, ChunkedBody, LengthBody, NoBody, UntilCloseBody, chunk
@@ -115,7 +116,7 @@ class Exchange(Work):
         stream = self.stream = connection.stream
         assert stream is not None
         stream.receive = self.node_data
-        head = requests.head_for_node(
+        head = onward.head_for_node(
             request, client.forwarded(request), client.request_id, request.host or _authority(connection.node),
             client.trace(request), self._held,
         )  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from email.utils import formatdate
 from itertools import count
-from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from lbkit.dataplane.shell.exchange import Exchange
 from lbkit.dataplane.shell.loop import Loop
 from lbkit.dataplane.shell.stream import HIGH, Stream
 from lbkit.dataplane.wire import answer as answers
-from lbkit.dataplane.wire import proxy
+from lbkit.dataplane.wire import onward, proxy
 from lbkit.dataplane.wire import request as requests
 from lbkit.dataplane.wire.errors import BadMessage
 from lbkit.dataplane.wire.request import Request
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 _LINGER = 2.0
 _STUCK = 30.0
+_UNKNOWN = 1 << 62
 _LAST_CALL = 0.5
 _RUN = os.urandom(8).hex().encode()
 _TRACE = b"00-" + _RUN + b"%b-%b-01"
@@ -55,7 +55,7 @@ class HttpSession:
         self._buffer = b""
         self._exchange: Exchange | None = None
         self._advancing = self._lingering = False
-        self._left = inf
+        self._left = _UNKNOWN
         self.alarm = Alarm(loop, self._late)
 
     # -- from the stream ---------------------------------------------------------------------------------------------
@@ -182,15 +182,15 @@ class HttpSession:
     def forwarded(self, request: Request) -> bytes:
         """The X-Forwarded-* lines for a node; mostly those of the request before."""
         if self._trusted:
-            return requests.forwarded(request, self.peer, self.scheme, True)
+            return onward.forwarded(request, self.peer, self.scheme, True)
         if request.host != self._host:
             self._host = request.host
-            self._forwarded = requests.forwarded(request, self.peer, self.scheme, False)
+            self._forwarded = onward.forwarded(request, self.peer, self.scheme, False)
         return self._forwarded
 
     def trace(self, request: Request) -> bytes:
         fresh = _TRACE % (self._number, self._number)
-        return requests.traceparent(request, fresh) if b"traceparent" in request.found else fresh
+        return onward.traceparent(request, fresh) if b"traceparent" in request.found else fresh
 
     def proxy_header(self, version: str) -> bytes:
         """The PROXY protocol header that tells a node about this connection."""
@@ -234,7 +234,7 @@ class HttpSession:
             return
         if self.stream.full:  # it has answers to take first; `resume_writing` comes back here
             self.stream.pause_reading()
-            self._left = inf
+            self._left = _UNKNOWN
             self.alarm.set(_STUCK)
             return
         self._advancing = True
@@ -271,7 +271,7 @@ class HttpSession:
             return False
         self._buffer = b""
         if b"x-request-id" in request.found:
-            self.request_id = requests.request_id(request, self.request_id)
+            self.request_id = onward.request_id(request, self.request_id)
         length = request.head_length
         target = listening.default if not listening.routed else listening.target(request)
         if type(target) is not Dispatcher or request.ends_here:

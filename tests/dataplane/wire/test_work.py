@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lbkit.dataplane.core.commands import Ticket
+from lbkit.dataplane.core.ticket import Ticket
 from lbkit.dataplane.shell.exchange import HELD_LIMIT
 from lbkit.dataplane.wire import answer as answers
 from lbkit.dataplane.wire import onward

@@ -20,8 +20,13 @@ _CLIENT = {
     "X-Request-Source": "bench",
 }
 GET = ""
-POST = 'wrk.method = "POST"\nwrk.body = string.rep("x", 1200)\n' + "".join(
+SAME = 'wrk.method = "POST"\nwrk.body = string.rep("x", 1200)\n' + "".join(
     f'wrk.headers["{name}"] = "{value}"\n' for name, value in _CLIENT.items()
+)
+POST = (
+    SAME
+    + "local sent = 0\nfunction request()\n  sent = sent + 1\n"
+    + '  wrk.headers["Idempotency-Key"] = "bench-" .. sent\n  return wrk.format()\nend\n'
 )
 CLOSE = 'wrk.headers["Connection"] = "close"\n'
 
@@ -31,8 +36,13 @@ def get(stage: Stage, peer: Peer, seconds: float) -> Run:
 
 
 def post(stage: Stage, peer: Peer, seconds: float) -> Run:
-    """About 500 octets of headers, as browsers and client libraries send them."""
+    """About 500 octets of headers, as browsers and client libraries send them; one of them differs each time, as ids do."""
     return _wrk(stage, peer, seconds, POST)
+
+
+def same(stage: Stage, peer: Peer, seconds: float) -> Run:
+    """The very same head again and again, which a proxy may remember."""
+    return _wrk(stage, peer, seconds, SAME)
 
 
 def connect(stage: Stage, peer: Peer, seconds: float) -> Run:

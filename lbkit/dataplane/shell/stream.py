@@ -108,8 +108,11 @@ class Stream:
             self._finish(None)
 
     def abort(self) -> None:
-        """Close at once, whatever waits."""
-        self._finish(None)
+        """Close at once, whatever waits: the peer knows before anything else is sent, so no slot is seen in use twice."""
+        if not self.closed:
+            with contextlib.suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
+            self._finish(None)
 
     def reset(self) -> None:
         """Close with RST: the peer can't take what it has for the whole."""

@@ -230,3 +230,4 @@ class Stream:
     def _closed(self, error: Exception | None) -> None:
         self.sock.close()
         self.user.connection_lost(error)
+        del self.user, self.receive  # a cycle would keep all of a dead connection until the collector's next turn

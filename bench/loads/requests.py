@@ -20,8 +20,10 @@ _CLIENT = {
     "X-Request-Source": "bench",
 }
 GET = ""
-POST = 'wrk.method = "POST"\nwrk.body = string.rep("x", 1200)\n' + "".join(
-    f'wrk.headers["{name}"] = "{value}"\n' for name, value in _CLIENT.items()
+POST = (
+    'wrk.method = "POST"\nwrk.body = string.rep("x", 1200)\nlocal sent = 0\n'
+    + "".join(f'wrk.headers["{name}"] = "{value}"\n' for name, value in _CLIENT.items())
+    + 'function request()\n  sent = sent + 1\n  wrk.headers["Idempotency-Key"] = "bench-" .. sent\n  return wrk.format()\nend\n'
 )
 CLOSE = 'wrk.headers["Connection"] = "close"\n'
 
@@ -31,7 +33,7 @@ def get(stage: Stage, peer: Peer, seconds: float) -> Run:
 
 
 def post(stage: Stage, peer: Peer, seconds: float) -> Run:
-    """About 500 octets of headers, as browsers and client libraries send them."""
+    """About 500 octets of headers, as browsers and client libraries send them; one of them differs each time, as ids do."""
     return _wrk(stage, peer, seconds, POST)
 
 

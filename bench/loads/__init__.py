@@ -24,6 +24,7 @@ class Load:
 LOADS = (
     Load("get", "GET, 100 B answer", "req", requests.get),
     Load("post", "POST, 1.2 kB body", "req", requests.post),
+    Load("same", "POST, same head", "req", requests.same),
     Load("connect", "new connection", "req", requests.connect),
     Load("sse", "SSE, 400 streams", "chunk", streams.steady),
     Load("tokens", "POST, then 32 tokens", "token", streams.short),

@@ -20,10 +20,12 @@ _CLIENT = {
     "X-Request-Source": "bench",
 }
 GET = ""
+SAME = 'wrk.method = "POST"\nwrk.body = string.rep("x", 1200)\n' + "".join(
+    f'wrk.headers["{name}"] = "{value}"\n' for name, value in _CLIENT.items()
+)
 POST = (
-    'wrk.method = "POST"\nwrk.body = string.rep("x", 1200)\nlocal sent = 0\n'
-    + "".join(f'wrk.headers["{name}"] = "{value}"\n' for name, value in _CLIENT.items())
-    + 'function request()\n  sent = sent + 1\n  wrk.headers["Idempotency-Key"] = "bench-" .. sent\n  return wrk.format()\nend\n'
+    SAME
+    + 'local sent = 0\nfunction request()\n  sent = sent + 1\n  wrk.headers["Idempotency-Key"] = "bench-" .. sent\n  return wrk.format()\nend\n'
 )
 CLOSE = 'wrk.headers["Connection"] = "close"\n'
 
@@ -35,6 +37,11 @@ def get(stage: Stage, peer: Peer, seconds: float) -> Run:
 def post(stage: Stage, peer: Peer, seconds: float) -> Run:
     """About 500 octets of headers, as browsers and client libraries send them; one of them differs each time, as ids do."""
     return _wrk(stage, peer, seconds, POST)
+
+
+def same(stage: Stage, peer: Peer, seconds: float) -> Run:
+    """The very same head again and again, which a proxy may remember."""
+    return _wrk(stage, peer, seconds, SAME)
 
 
 def connect(stage: Stage, peer: Peer, seconds: float) -> Run:

@@ -5,8 +5,9 @@ BIN := .venv/bin
 LOCK := requirements/$(if $(filter native,$(PROGRAM)),base,dev).txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CODE := lbkit tools bench programs tests
+DEBIAN := chromium curl wrk
 
-.PHONY: help up down preview refresh test unit fuzz bench replay soak lint format tools lock targets
+.PHONY: packages help up down preview refresh test unit fuzz bench replay soak lint format tools lock targets
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,7 +25,7 @@ preview: .venv/$(notdir $(LOCK))  ## say what `make up` would change
 refresh: .venv/$(notdir $(LOCK))  ## look which of the resources still exist
 	@$(BIN)/python tools/up.py refresh $(PROGRAM)
 
-test: .venv/dev.txt  ## prove everything: lint, types, contracts, tests, the real engine
+test: .venv/dev.txt packages  ## prove everything: lint, types, contracts, tests, the real engine
 	@mkdir -p build && { $(BIN)/python tools/engine.py > build/engine.log 2>&1 & }
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest
@@ -35,7 +36,8 @@ unit: .venv/dev.txt  ## the tests that need no engine
 fuzz: .venv/fuzz.txt  ## a minute of fuzzing, split over the parsers
 	@$(BIN)/python -m tests.fuzz 60
 
-bench: .venv/base.txt  ## the dataplane beside HAProxy and nginx: CPU per request as a ratio (ARGS="--only get,sse")
+bench: .venv/base.txt  ## the time of a large plan, and CPU per request beside HAProxy and nginx (ARGS="--only get,sse")
+	@$(BIN)/python -m bench.plans
 	@$(BIN)/python bench/run.py $(ARGS)
 
 replay: .venv/base.txt  ## production traces against simulated engines: time to first token for each algorithm
@@ -70,6 +72,13 @@ lock: .venv/base.txt  ## choose newer dependencies and pin them by hash
 	    $$([ $$extra = dev ] && echo --extra dev -c requirements/base.txt); done
 	@echo atheris==3.0.0 | build/lock/bin/uv pip compile - --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate --quiet -o requirements/fuzz.txt
+
+packages:
+	@for name in $(DEBIAN); do command -v $$name > /dev/null || missing="$$missing $$name"; done; \
+	  if [ -z "$$missing" ]; then :; \
+	  elif [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	    echo "Installing$$missing ..."; apt-get -qq update > /dev/null && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y $$missing > /dev/null; \
+	  else echo "Tests that need these are skipped, for they are not installed:$$missing"; fi
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \

@@ -25,7 +25,8 @@ SAME = 'wrk.method = "POST"\nwrk.body = string.rep("x", 1200)\n' + "".join(
 )
 POST = (
     SAME
-    + 'local sent = 0\nfunction request()\n  sent = sent + 1\n  wrk.headers["Idempotency-Key"] = "bench-" .. sent\n  return wrk.format()\nend\n'
+    + "local sent = 0\nfunction request()\n  sent = sent + 1\n"
+    + '  wrk.headers["Idempotency-Key"] = "bench-" .. sent\n  return wrk.format()\nend\n'
 )
 CLOSE = 'wrk.headers["Connection"] = "close"\n'
 

@@ -10,8 +10,9 @@ from typing import Any
 from bench.replay.engine import Engine, Job
 from bench.replay.fleet import Fleet
 from bench.replay.traces import Request
-from lbkit.dataplane.core.commands import Assign, Command, Refuse, Ticket
+from lbkit.dataplane.core.commands import Assign, Command, Refuse
 from lbkit.dataplane.core.pool import PoolState
+from lbkit.dataplane.core.ticket import Ticket
 from lbkit.spec import Pool
 
 

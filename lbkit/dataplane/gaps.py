@@ -12,6 +12,4 @@ GAPS: Mapping[str, Rule] = {
     "pools.*.firewall": Gap(
         "The dataplane makes no firewall rules.", "Admit the balancer's machine to the nodes yourself."
     ),
-    "listeners.*.routes.*.query": Gap("The dataplane does not read the query yet.", "Use a path or a header."),
-    "listeners.*.routes.*.pools": Gap("The dataplane does not share a route among pools yet.", "Use one pool."),
 }

@@ -47,12 +47,29 @@ class Model(BaseModel):
         __init__.__pydantic_base_init__ = True  # nested models validate in the core, so one error lists them all
 
     @classmethod
+    def model_json_schema(cls, *args: Any, **more: Any) -> dict[str, Any]:
+        found: dict[str, Any] = _in_its_words(super().model_json_schema(*args, **more))
+        return found
+
+    @classmethod
     def load(cls, data: Mapping[str, Any], *, at: str = "") -> Self:
         """The model from plain data, such as parsed YAML or JSON. `at` is the path of the data. Raises SpecError."""
         try:
             return cls.model_validate(data)
         except ValidationError as error:
             raise as_spec_error(error, cls, at) from None
+
+
+_WORDS = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"}
+
+
+def _in_its_words(schema: Any) -> Any:
+    """JSON Schema's names for the bounds that pydantic leaves as its own, behind a validator that comes before."""
+    if isinstance(schema, list):
+        return [_in_its_words(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {_WORDS.get(key, key): _in_its_words(value) for key, value in schema.items()}
 
 
 def wrong(*problems: Problem) -> PydanticCustomError:

@@ -81,6 +81,9 @@ def test_the_schema_carries_the_docstrings(capsys: pytest.CaptureFixture[str]):
     schema = json.loads(capsys.readouterr().out)
     assert set(schema["properties"]) == {"pools", "listeners"}
     assert "Below uvicorn's 5 s" in schema["$defs"]["Timeouts"]["properties"]["keep_alive"]["description"]
+    port = schema["$defs"]["Listener"]["properties"]["port"]
+    assert (port["minimum"], port["maximum"]) == (1, 65535)
+    assert '"ge"' not in json.dumps(schema), "an editor knows no such word"
 
 
 def test_check_works_without_pulumi(tmp_path: Path):

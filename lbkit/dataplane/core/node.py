@@ -5,8 +5,8 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
-from lbkit.dataplane.core.commands import Ticket
 from lbkit.dataplane.core.health import Health
+from lbkit.dataplane.core.ticket import Ticket
 from lbkit.spec import Node, Pool
 
 if TYPE_CHECKING:
@@ -111,6 +111,8 @@ class NodeState:
 
     def __lt__(self, other: NodeState) -> bool:
         return self.order < other.order
+
+    __hash__ = object.__hash__
 
     def __repr__(self) -> str:
         limit = f"/{self.hard}" if self.hard else ""

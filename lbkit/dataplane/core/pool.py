@@ -13,9 +13,10 @@ from collections.abc import Iterator
 
 from lbkit.dataplane.core.agenda import NEVER, Agenda
 from lbkit.dataplane.core.algorithms import Random
-from lbkit.dataplane.core.commands import Assign, Command, Drained, Drop, Gone, Reason, Refuse, Ticket
+from lbkit.dataplane.core.commands import Assign, Command, Drained, Drop, Gone, Reason, Refuse
 from lbkit.dataplane.core.node import Admin, NodeState
 from lbkit.dataplane.core.standby import Sleepers
+from lbkit.dataplane.core.ticket import Ticket
 from lbkit.dataplane.core.tiers import Tiers
 from lbkit.spec import Pool
 

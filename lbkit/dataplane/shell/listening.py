@@ -57,10 +57,11 @@ class Listening:
 
     def target(self, request: Request) -> Dispatcher | Route | None:
         """Where a request goes, by the configuration of this moment; None when nowhere."""
-        route = self._routes.find(request.host, request.target, request.method, request.value)
-        if route is None:
+        way = self._routes.find(request.host, request.target, request.method, request.value)
+        if way is None:
             return self.default
-        return route if route.pool is None else self._find(route.pool)
+        pool = way.pool()
+        return way.route if pool is None else self._find(pool)
 
     def configure(self, spec: Listener, certificates: Certificates | None) -> None:
         """New settings hold for the next request; the port and address are the same."""
@@ -233,8 +234,8 @@ class Listening:
         session.begin(peer, sock.getsockname()[:2], dispatcher)
 
     def _pool_for(self, name: str) -> str | None:
-        route = self._routes.by_name(name) if self.routed and name else None
-        return route.pool if route is not None else self.spec.pool
+        way = self._routes.by_name(name) if self.routed and name else None
+        return way.pool() if way is not None else self.spec.pool
 
     def _deny(self, sock: socket.socket) -> None:
         self.metrics.denied += 1

@@ -8,9 +8,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from lbkit.dataplane.core.commands import Assign, Command, Drop, Refuse, Rest, Ticket, Wake
+from lbkit.dataplane.core.commands import Assign, Command, Drop, Refuse, Rest, Wake
 from lbkit.dataplane.core.node import NodeState
 from lbkit.dataplane.core.pool import PoolState
+from lbkit.dataplane.core.ticket import Ticket
 from tests.dataplane.specs import pool, random
 
 NAMES = "abcd"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from lbkit.dataplane.core.agenda import NEVER
-from lbkit.dataplane.core.commands import Assign, Command, Drop, Gone, Refuse, Ticket
+from lbkit.dataplane.core.commands import Assign, Command, Drop, Gone, Refuse
 from lbkit.dataplane.core.pool import PoolState
+from lbkit.dataplane.core.ticket import Ticket
 from tests.dataplane.specs import pool, random
 
 QUEUE = {"hard": 1, "queue": {"size": 2, "timeout": 10}}

@@ -19,6 +19,7 @@ ROUTES: dict[str, dict[str, Any]] = {
     "exact": {"exact": "/v1/models"},
     "posted": {"path": "/v1", "methods": ["POST", "PUT"]},
     "canary": {"path": "/v1", "headers": {"X-Canary": "yes"}},
+    "asked": {"path": "/v1", "query": {"model": "a b"}},
     "host": {"host": "api.example.com"},
     "below": {"host": "*.example.com"},
     "host-v1": {"host": "api.example.com", "path": "/v1"},
@@ -35,6 +36,10 @@ CASES = [
     ("other.net", "/v1/chat", "POST", {}, "posted"),
     ("other.net", "/v1/chat", "GET", {"x-canary": "yes"}, "canary"),
     ("other.net", "/v1/chat", "GET", {"x-canary": "no"}, "v1"),
+    ("other.net", "/v1/chat?x=1&model=a%20b", "GET", {}, "asked"),
+    ("other.net", "/v1/chat?model=a+b&model=c", "GET", {}, "asked"),
+    ("other.net", "/v1/chat?model=a%20bc", "GET", {}, "v1"),
+    ("other.net", "/v1/chat?xmodel=a+b", "GET", {}, "v1"),
     ("api.example.com", "/", "GET", {}, "host"),
     ("API.Example.com:8080", "/x", "GET", {}, "host"),
     ("api.example.com", "/v1/models", "GET", {}, "host-v1"),
@@ -51,8 +56,9 @@ def found(
 ) -> str | None:
     made = {name: Route.load({"pool": f"to-{name}", **route}) for name, route in routes.items()}
     values = {name.encode(): value.encode() for name, value in headers.items()}
-    route = Routes(made).find(host.encode(), target.encode(), method.encode(), values.get)
-    return route.pool.removeprefix("to-") if route and route.pool else None
+    way = Routes(made).find(host.encode(), target.encode(), method.encode(), values.get)
+    pool = way.pool() if way else None
+    return pool.removeprefix("to-") if pool else None
 
 
 @pytest.mark.parametrize(("host", "target", "method", "headers", "wanted"), CASES)
@@ -90,6 +96,16 @@ def test_a_server_name_is_looked_up_without_case():
     made = {"a": Route(host="a.example", pool="p"), "b": Route(host="*.b.example", pool="q")}
     routes = Routes(made)
     names = {
-        name: route.pool for name in ("A.example", "x.B.example", "b.example", "c") if (route := routes.by_name(name))
+        name: way.pool() for name in ("A.example", "x.B.example", "b.example", "c") if (way := routes.by_name(name))
     }
     assert names == {"A.example": "p", "x.B.example": "q"}
+
+
+def test_pools_of_a_route_get_their_shares_smoothly():
+    routes = Routes({"r": Route.load({"path": "/", "pools": {"old": 3, "new": 1, "none": 0}})})
+    picked = []
+    for _ in range(8):
+        way = routes.find(b"h", b"/x", b"GET", lambda name: None)
+        assert way
+        picked.append(way.pool())
+    assert picked == ["old", "old", "new", "old"] * 2

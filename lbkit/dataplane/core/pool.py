@@ -8,13 +8,13 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Iterator
 
-from lbkit.dataplane.core.agenda import NEVER, Agenda
+from lbkit.dataplane.core.agenda import Agenda
 from lbkit.dataplane.core.algorithms import Random
 from lbkit.dataplane.core.commands import Assign, Command, Drained, Drop, Gone, Reason, Refuse
 from lbkit.dataplane.core.node import Admin, NodeState
+from lbkit.dataplane.core.queue import Waiting
 from lbkit.dataplane.core.standby import Sleepers
 from lbkit.dataplane.core.ticket import Ticket
 from lbkit.dataplane.core.tiers import Tiers
@@ -32,7 +32,7 @@ class PoolState:
         self.nodes: dict[str, NodeState] = {}
         self.leaving: list[NodeState] = []
         self.by_mark: dict[bytes, NodeState] = {}
-        self.waiting: OrderedDict[Ticket, None] = OrderedDict()
+        self.waiting = Waiting()
         self.in_flight = 0
         self.agenda: Agenda[tuple[str, NodeState]] = Agenda()
         self.sleepers_in_order: list[NodeState] = []
@@ -70,7 +70,7 @@ class PoolState:
         """The work ended or was given up, in whatever phase. Harmless when repeated."""
         node = ticket.node
         if node is None:
-            self.waiting.pop(ticket, None)
+            self.waiting.leave(ticket)
             return []
         ticket.node = None
         self._unload(ticket, node)
@@ -92,8 +92,7 @@ class PoolState:
         commands = self.release(ticket, now)
         commands += self.arrive(ticket, now)
         ticket.arrived = arrived
-        if ticket in self.waiting:
-            self.waiting.move_to_end(ticket, last=False)  # it waited for its turn already
+        self.waiting.advance(ticket, self.spec.limits.queue)
         return commands
 
     # -- nodes -------------------------------------------------------------------------------------------------------
@@ -182,13 +181,12 @@ class PoolState:
                 commands += self.set_admin(node.name, node.admin, now)
         for node in before.values():
             commands += self._leave(node, now)
-        self._reschedule(now)
-        return [*commands, *self._overfull(), *self._serve(now)]
+        commands += [Refuse(late, "overflow", self.retry_after()) for late in self.waiting.configure(spec.limits.queue)]
+        return [*commands, *self._serve(now)]
 
     def retire(self, now: float) -> list[Command]:
         """The whole pool goes: nobody new, the waiting are refused, running work has until the drain's deadline."""
-        waiting = list(self.waiting)
-        self.waiting.clear()
+        waiting = self.waiting.dissolve()
         nodes, self.nodes, self.sleepers_in_order = list(self.nodes.values()), {}, []
         return [*(Refuse(t, "drain") for t in waiting), *(c for node in nodes for c in self._leave(node, now))]
 
@@ -197,15 +195,11 @@ class PoolState:
     @property
     def deadline(self) -> float:
         """When `expire` wants to be called next."""
-        first = next(iter(self.waiting)).deadline if self.waiting else NEVER
-        return min(first, self.agenda.next) if self.agenda else first
+        return min(self.waiting.deadline, self.agenda.next)
 
     def expire(self, now: float) -> list[Command]:
         """Everything whose time has come."""
-        commands: list[Command] = []
-        while self.waiting and (first := next(iter(self.waiting))).deadline <= now:
-            del self.waiting[first]
-            commands.append(Refuse(first, "queue"))
+        commands: list[Command] = [Refuse(ticket, "queue") for ticket in self.waiting.overdue(now)]
         for what, node in self.agenda.due(now):
             if what == "cut":
                 commands += _cut(node, "drain")
@@ -303,17 +297,14 @@ class PoolState:
         self.tiers.moved(node)
 
     def _wait(self, ticket: Ticket, now: float) -> list[Command]:
-        queue = self.spec.limits.queue
         asleep = bool(self.sleepers_in_order) and self._sleepers.hopeful
         hopeful = asleep or any(n.eligible or (n.state == "checking") for n in self.nodes.values())
         if not hopeful:
             return [Refuse(ticket, "no_node")]
-        if queue is None or len(self.waiting) >= queue.size:
-            waking = asleep and not self.tiers.able
-            return [Refuse(ticket, "waking" if waking else "overflow", self.retry_after())]
-        ticket.deadline, ticket.waited = ticket.arrived + queue.timeout, True
-        self.waiting[ticket] = None
-        return []
+        if self.waiting.join(ticket, self.spec.limits.queue):
+            return []
+        waking = asleep and not self.tiers.able
+        return [Refuse(ticket, "waking" if waking else "overflow", self.retry_after())]
 
     def _wake(self, now: float) -> list[Command]:
         """Wake for what the awake nodes can't carry within their soft limits, and for the first request of all."""
@@ -329,7 +320,7 @@ class PoolState:
         commands: list[Command] = []
         while self.waiting and (found := self._next(now)):
             ticket, node = found
-            del self.waiting[ticket]
+            self.waiting.leave(ticket)
             commands.append(self._assign(ticket, node, now))
         if self.sleepers_in_order:
             commands += self._sleepers.wake_for(self._demand(), now)
@@ -365,20 +356,6 @@ class PoolState:
             return []
         self.leaving.remove(node)
         return [Gone(node)]
-
-    def _reschedule(self, now: float) -> None:
-        """A new queue timeout holds for those who wait already, counted from their arrival."""
-        timeout = self.spec.limits.queue.timeout if self.spec.limits.queue else 0.0
-        for ticket in self.waiting:
-            ticket.deadline = ticket.arrived + timeout
-
-    def _overfull(self) -> list[Command]:
-        """A shorter queue refuses those at its end."""
-        size = self.spec.limits.queue.size if self.spec.limits.queue else 0
-        late: list[Command] = []
-        while len(self.waiting) > size:
-            late.append(Refuse(self.waiting.popitem()[0], "overflow", self.retry_after()))
-        return late
 
 
 def _cut(node: NodeState, reason: Reason) -> list[Command]:

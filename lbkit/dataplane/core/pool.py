@@ -92,6 +92,7 @@ class PoolState:
         commands = self.release(ticket, now)
         commands += self.arrive(ticket, now)
         ticket.arrived = arrived
+        self.waiting.advance(ticket, self.spec.limits.queue)
         return commands
 
     # -- nodes -------------------------------------------------------------------------------------------------------
@@ -158,9 +159,11 @@ class PoolState:
         before, self.spec, self.nodes = self.nodes, spec, {}
         commands: list[Command] = []
         for order, (name, wanted) in enumerate(spec.nodes.items()):
-            known = before.get(name)
+            known = before.get(name) or self._returning(name)
             if known is not None and known.is_still(wanted, spec):
-                node = before.pop(name)
+                node = known
+                before.pop(name, None)
+                self._readmit(node)
                 if node.rests != wanted.standby:
                     self._sleepers.forget(node)
                 node.configure(wanted, spec)
@@ -247,10 +250,25 @@ class PoolState:
             node = self._sleepers.step_in(now)
         if node is None:
             node = self.tiers.above_soft(ticket)
-        if node is None and ticket.tried:
+        if node is None and ticket.tried and not self._untried(ticket):
             tried, ticket.tried = ticket.tried, ()
             node, ticket.tried = self._choose(ticket, now), tried
         return node
+
+    def _untried(self, ticket: Ticket) -> bool:
+        """Whether a node that did not fail this work may get room: it waits for that rather than fail again."""
+        backups = not self.tiers.able
+        return any(n.able and n.backup is backups and n not in ticket.tried for n in self.nodes.values())
+
+    def _next(self, now: float) -> tuple[Ticket, NodeState] | None:
+        """Who is served next: the first in line, but who waits for other nodes than the free one keeps nobody from it."""
+        for ticket in self.waiting:
+            node = self._choose(ticket, now)
+            if node is not None:
+                return ticket, node
+            if not ticket.tried:
+                return None
+        return None
 
     def _assign(self, ticket: Ticket, node: NodeState, now: float) -> Command:
         ticket.node, ticket.assigned_at = node, now
@@ -300,17 +318,24 @@ class PoolState:
     def _serve(self, now: float) -> list[Command]:
         """Give what room there is to those who wait; wake for the rest, or let rest who is not needed."""
         commands: list[Command] = []
-        while self.waiting:
-            first = self.waiting.first
-            node = self._choose(first, now)
-            if node is None:
-                break
-            self.waiting.leave(first)
-            commands.append(self._assign(first, node, now))
+        while self.waiting and (found := self._next(now)):
+            ticket, node = found
+            self.waiting.leave(ticket)
+            commands.append(self._assign(ticket, node, now))
         if self.sleepers_in_order:
             commands += self._sleepers.wake_for(self._demand(), now)
             commands += self._sleepers.settle(now)
         return commands
+
+    def _returning(self, name: str) -> NodeState | None:
+        """A node that was removed and still works: its slots stay counted when it comes back."""
+        return next((node for node in reversed(self.leaving) if node.name == name), None)
+
+    def _readmit(self, node: NodeState) -> None:
+        if node.leaving:
+            self.leaving.remove(node)
+            self.agenda.drop(("cut", node))
+            node.leaving, node.health.state, node.health.contrary = False, "checking", 0
 
     def _leave(self, node: NodeState, now: float) -> list[Command]:
         self._sleepers.forget(node)

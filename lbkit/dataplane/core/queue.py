@@ -39,6 +39,12 @@ class Waiting:
         self._tickets[ticket] = None
         return True
 
+    def advance(self, ticket: Ticket, queue: Queue | None) -> None:
+        """One that joined again after a failed attempt goes before the others, its patience counted from its first arrival."""
+        if ticket in self._tickets and queue is not None:
+            ticket.deadline = ticket.arrived + queue.timeout
+            self._tickets.move_to_end(ticket, last=False)
+
     def leave(self, ticket: Ticket) -> None:
         """Harmless when it does not wait."""
         self._tickets.pop(ticket, None)

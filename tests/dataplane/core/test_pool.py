@@ -102,6 +102,43 @@ def test_a_failed_node_is_not_tried_again_while_there_is_another():  # LB-7
     assert before.in_flight == 0
 
 
+def test_a_retry_waits_for_another_node_rather_than_fail_on_the_same_again():  # LB-7
+    state = PoolState(pool(2, algorithm="least_connections", limits=QUEUE), 0, random)
+    failed, _ = arrive(state)
+    other, _ = arrive(state)
+    bad, good = failed.node, other.node
+    assert state.again(failed, 0) == []
+    fresh, commands = arrive(state)
+    assert assigned(commands) == [fresh]  # who has not met the bad node is not kept from its room
+    assert fresh.node is bad
+    late, _ = arrive(state)
+    assert assigned(state.release(other, 1)) == [failed]
+    assert failed.node is good
+    assert assigned(state.release(failed, 2)) == [late]
+
+
+def test_a_retry_goes_to_the_same_node_when_there_is_no_other():  # LB-7
+    state = PoolState(pool(1, limits=QUEUE), 0, random)
+    ticket, _ = arrive(state)
+    assert assigned(state.again(ticket, 0)) == [ticket]
+
+
+def test_a_removed_node_that_returns_keeps_the_count_of_what_it_still_does():  # UK-11, LB-6
+    both, one = pool(2, limits=QUEUE), pool(1, limits=QUEUE)
+    state = PoolState(both, 0, random)
+    arrive(state)
+    running, _ = arrive(state)
+    assert running.node is state.nodes["b"]
+    state.configure(one, 1)
+    state.configure(both, 2)
+    assert state.leaving == []
+    assert state.nodes["b"].in_flight == 1
+    waits, commands = arrive(state, 3)
+    assert commands == []
+    assert assigned(state.release(running, 4)) == [waits]
+    assert state.expire(100) == []  # the removal's deadline went with it
+
+
 def test_a_node_that_goes_down_gets_nothing_new_and_keeps_its_work():  # CR-12
     state = PoolState(pool(2, health_check={"fall": 1, "rise": 1}), 0, random)
     a, b = state.nodes.values()

@@ -7,21 +7,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from lbkit.dataplane.core.agenda import Agenda
 from lbkit.dataplane.core.algorithms import Random
 from lbkit.dataplane.core.commands import Assign, Command, Drained, Drop, Gone, Reason, Refuse
 from lbkit.dataplane.core.node import Admin, NodeState
+from lbkit.dataplane.core.pace import Pace
 from lbkit.dataplane.core.queue import Waiting
 from lbkit.dataplane.core.standby import Sleepers
 from lbkit.dataplane.core.ticket import Ticket
 from lbkit.dataplane.core.tiers import Tiers
-from lbkit.spec import Pool
+from lbkit.spec import Node, Pool
 
 _STEPS = 10
-_JITTER = 0.25
 
 
 class PoolState:
@@ -40,8 +39,7 @@ class PoolState:
         self.tiers = Tiers(spec.algorithm, random)
         self._sleepers = Sleepers(self)
         self._growing: dict[NodeState, int] = {}
-        self._pace: float | None = None
-        self._freed_at: float | None = None
+        self._pace = Pace()
         self._started = False
         self.configure(spec, now)
         self._started = True
@@ -74,10 +72,7 @@ class PoolState:
             return []
         ticket.node = None
         self._unload(ticket, node)
-        if self._freed_at is not None:
-            gap = now - self._freed_at
-            self._pace = gap if self._pace is None else 0.9 * self._pace + 0.1 * gap
-        self._freed_at = now
+        self._pace.freed(now)
         if not node.tickets and (node.leaving or node.admin != "ready"):
             return [*self._settle(node), *self._serve(now)]
         if self.waiting or self.sleepers_in_order:
@@ -156,19 +151,15 @@ class PoolState:
             self.tiers.remove(node)
         if spec.algorithm != self.spec.algorithm:
             self.tiers = Tiers(spec.algorithm, self._random)
-        before, self.spec, self.nodes = self.nodes, spec, {}
+        known = {(node.address, node.port): node for node in (*self.leaving, *self.nodes.values())}
+        before, self.spec, self.nodes = set(self.nodes.values()), spec, {}
         commands: list[Command] = []
         for order, (name, wanted) in enumerate(spec.nodes.items()):
-            known = before.get(name) or self._returning(name)
-            if known is not None and known.is_still(wanted, spec):
-                node = known
-                before.pop(name, None)
-                self._readmit(node)
-                if node.rests != wanted.standby:
-                    self._sleepers.forget(node)
-                node.configure(wanted, spec)
-            else:
-                node = NodeState(name, wanted, spec)
+            server = known.get((str(wanted.address), wanted.port or spec.port))
+            if server is not None:
+                before.discard(server)
+                self._keep(server, name, wanted)
+            node = server or NodeState(name, wanted, spec)
             node.order = order
             self.nodes[name] = node
         self.by_mark = {node.mark: node for node in self.nodes.values()}
@@ -179,7 +170,7 @@ class PoolState:
                 self._sleepers.load(node)
             if node.admin != "ready" and ("cut", node) not in self.agenda:
                 commands += self.set_admin(node.name, node.admin, now)
-        for node in before.values():
+        for node in before:
             commands += self._leave(node, now)
         commands += [Refuse(late, "overflow", self.retry_after()) for late in self.waiting.configure(spec.limits.queue)]
         return [*commands, *self._serve(now)]
@@ -213,14 +204,8 @@ class PoolState:
         return [*commands, *self._serve(now)]
 
     def retry_after(self) -> int | None:
-        """Whole seconds until a refused client may find room, at the measured pace and with jitter (LB-8).
-
-        None when nothing was measured.
-        """
-        if self._pace is None:
-            return None
-        wait = self._pace * (len(self.waiting) + 1) * (1 + _JITTER * self._random())
-        return min(3600, max(1, math.ceil(wait)))
+        """Whole seconds until a refused client may find room; None when nothing was measured."""
+        return self._pace.retry_after(len(self.waiting), self._random())
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -327,15 +312,16 @@ class PoolState:
             commands += self._sleepers.settle(now)
         return commands
 
-    def _returning(self, name: str) -> NodeState | None:
-        """A node that was removed and still works: its slots stay counted when it comes back."""
-        return next((node for node in reversed(self.leaving) if node.name == name), None)
-
-    def _readmit(self, node: NodeState) -> None:
+    def _keep(self, node: NodeState, name: str, wanted: Node) -> None:
+        """A server that was there, under whatever name, or that was removed and still works: its slots stay counted."""
         if node.leaving:
             self.leaving.remove(node)
             self.agenda.drop(("cut", node))
             node.leaving, node.health.state, node.health.contrary = False, "checking", 0
+        if node.rests != wanted.standby:
+            self._sleepers.forget(node)
+        node.name = name
+        node.configure(wanted, self.spec)
 
     def _leave(self, node: NodeState, now: float) -> list[Command]:
         self._sleepers.forget(node)

@@ -139,6 +139,18 @@ def test_a_removed_node_that_returns_keeps_the_count_of_what_it_still_does():  #
     assert state.expire(100) == []  # the removal's deadline went with it
 
 
+def test_a_server_under_another_name_keeps_the_count_of_what_it_does():  # UK-11, UK-17..19
+    state = PoolState(pool(2, limits=QUEUE), 0, random)
+    first, _ = arrive(state)
+    second, _ = arrive(state)
+    nodes = {"b": {"address": "10.0.0.1"}, "c": {"address": "10.0.0.2"}}
+    state.configure(pool(nodes=nodes, limits=QUEUE), 1)
+    assert {name: node.in_flight for name, node in state.nodes.items()} == {"b": 1, "c": 1}
+    assert state.leaving == []
+    assert (first.node, second.node) == (state.nodes["b"], state.nodes["c"])
+    assert state.by_mark[state.nodes["c"].mark] is state.nodes["c"]
+
+
 def test_a_node_that_goes_down_gets_nothing_new_and_keeps_its_work():  # CR-12
     state = PoolState(pool(2, health_check={"fall": 1, "rise": 1}), 0, random)
     a, b = state.nodes.values()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lbkit.dataplane.core.agenda import NEVER
 from lbkit.dataplane.core.commands import Assign, Command, Drop, Gone, Refuse
+from lbkit.dataplane.core.pace import Pace
 from lbkit.dataplane.core.pool import PoolState
 from lbkit.dataplane.core.ticket import Ticket
 from tests.dataplane.specs import pool, random
@@ -86,10 +87,12 @@ def test_retry_after_comes_from_the_measured_pace():  # LB-8
     (command,) = arrive(state, 8)[1]
     assert isinstance(command, Refuse)
     assert command.retry_after == 5
-    spread = [PoolState(state.spec, 0, chance) for chance in (lambda: 0.0, lambda: 0.99)]
-    for other in spread:
-        other._pace = 8.0
-    assert [other.retry_after() for other in spread] == [8, 10]
+    pace = Pace()
+    assert pace.retry_after(0, 0.5) is None
+    for now in (0, 8):
+        pace.freed(now)
+    assert [pace.retry_after(0, chance) for chance in (0.0, 0.99)] == [8, 10]
+    assert pace.retry_after(9, 0.0) == 80
 
 
 def test_a_failed_node_is_not_tried_again_while_there_is_another():  # LB-7

@@ -57,6 +57,10 @@ class Poller(selectors.BaseSelector):
         if self._watchers.pop(fd, None) is not None:
             self._epoll.unregister(fd)
 
+    def drop(self, fd: int) -> None:
+        """Forget a descriptor that is closed before the next round: closing takes it out of the epoll by itself."""
+        self._watchers.pop(fd, None)
+
     def __contains__(self, fd: int) -> bool:
         return fd in self._watchers
 

@@ -225,7 +225,7 @@ class Stream:
         self._poller.drop(self.fd)
         self.unsent = b""
         # after this round of events, so that the descriptor's number can't be taken again within it
-        self._loop.call_soon(self._closed, error)
+        self._poller.ended.append((self._closed, error))
 
     def _closed(self, error: Exception | None) -> None:
         self.sock.close()

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from lbkit.dataplane.wire import fields
 from lbkit.dataplane.wire.body import NOTHING, Body, ChunkedBody, LengthBody, UntilCloseBody
 from lbkit.dataplane.wire.errors import BadMessage
+from lbkit.dataplane.wire.lately import Lately
 from lbkit.dataplane.wire.request import Request
 from lbkit.spec import Redirect, Route, Sticky
 
@@ -122,7 +123,7 @@ class Reader:
     """Reads answers of one pool's nodes. The same octets mean the same, so a head that was read lately is not read again."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, Answer] = {}
+        self._lately: Lately[Answer] = Lately(256, 1024)
 
     def read(self, data: bytes, request: Request) -> Answer | None:
         """As the function `read`."""
@@ -130,18 +131,13 @@ class Reader:
             return read(data, request.method, request.websocket)
         end = data.find(b"\r\n\r\n") + 4
         head = data[:end]
-        known = self._known.get(head)
+        known = self._lately.get(head)
         if known is not None:
             return known.again()
         answer = read(data, request.method)
-        if answer is not None and end <= _KNOWN_LENGTH and answer.status >= 200:
-            if len(self._known) >= _KNOWN_HEADS:
-                self._known.clear()
-            self._known[head] = answer.again()
+        if answer is not None and answer.status >= 200:
+            self._lately.add(head, answer.again())
         return answer
-
-
-_KNOWN_HEADS, _KNOWN_LENGTH = 256, 1024
 
 
 def parse(head: bytes, method: bytes, websocket: bool = False) -> Answer:

@@ -18,7 +18,6 @@ from lbkit.spec import Redirect, Route, Sticky
 
 _HEAD = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*+))?\r\n(" + fields.FIELDS + rb")\r\n")
 _MOST_DIGITS = 18
-_NONE: fields.Found = {}
 _REMOVED = fields.HOP_BY_HOP | {b"content-length"}
 _FIELDS = fields.Sorter(_REMOVED | {b"date"}, _REMOVED)
 HEAD_LIMIT = 65_536
@@ -41,10 +40,8 @@ class Answer:
         "version",
     )
 
-    def __init__(
-        self, status: int, reason: bytes | None, version: int, lines: list[bytes], found: fields.Found
-    ) -> None:
-        self.status, self.reason, self.version = status, reason or b"", version
+    def __init__(self, status: int, reason: bytes, version: int, lines: list[bytes], found: fields.Found) -> None:
+        self.status, self.reason, self.version = status, reason, version
         self.lines, self.found = lines, found
         """Field lines to pass on, and watched values by lower-case name."""
         self.body: Body = NOTHING
@@ -52,22 +49,27 @@ class Answer:
         """Content-Length as the node gave it, also where no body follows."""
         self.head_length = 0
         """Octets of the head, to where the body begins."""
-        self.plain = (
-            len(found) == 2 and b"date" in found and b"content-length" in found and version == 1 and status >= 200
-            and status != 204 and reason is not None and b"," not in found[b"content-length"]
-        )  # fmt: skip
+        self.plain = False
         """Whether its head may go to a client of HTTP/1.1 as it came: no field was removed, none is missing or doubled."""
         self.keep_alive = version == 1
         """Whether the node keeps the connection after this answer."""
+
+    def understand(self, said_why: bool) -> None:
+        """Draw the conclusions from the fields. `said_why`: there was a reason phrase, were it empty."""
+        found, version = self.found, self.version
+        self.plain = (
+            len(found) == 2 and b"date" in found and b"content-length" in found and version == 1 and self.status >= 200
+            and self.status != 204 and said_why and b"," not in found[b"content-length"]
+        )  # fmt: skip
         if b"connection" in found:
             wants = fields.tokens(found[b"connection"])
             self.keep_alive = b"close" not in wants and (version == 1 or b"keep-alive" in wants)
 
     def again(self) -> Answer:
         """The same head, with a body that is still to be read."""
-        other = Answer(self.status, self.reason, self.version, self.lines, _NONE)
-        other.found, other.length = self.found, self.length
-        other.head_length, other.keep_alive, other.plain = self.head_length, self.keep_alive, self.plain
+        other = Answer(self.status, self.reason, self.version, self.lines, self.found)
+        other.length, other.head_length = self.length, self.head_length
+        other.keep_alive, other.plain = self.keep_alive, self.plain
         body = self.body
         other.body = body if body is NOTHING else body.again()
         return other
@@ -100,7 +102,8 @@ def read(data: bytes, method: bytes, websocket: bool = False) -> Answer | None:
     lines, found = _FIELDS.sort(block)
     if match.end() > HEAD_LIMIT:
         raise BadMessage(502, "The node's answer has too long a head.")
-    answer = Answer(status, reason, 1 if minor == b"1" else 0, lines, found)
+    answer = Answer(status, reason or b"", 1 if minor == b"1" else 0, lines, found)
+    answer.understand(reason is not None)
     answer.head_length = match.end()
     if status == 101:
         _check_switch(found, websocket)

@@ -1,0 +1,56 @@
+"""The plugin: it builds the same component as a Python program does, and answers mistakes with their text alone."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import pulumi
+from pulumi.provider import ConstructResult, Provider, main
+
+from lbkit.component import LoadBalancer
+from lbkit.errors import LbkitError
+from lbkit.package.arguments import arguments
+from lbkit.package.schema import TOKEN, schema
+from lbkit.package.spelling import respelled, words
+from lbkit.release import VERSION
+
+OUTPUTS = ("endpoint", "url", "urls", "pools")
+
+
+class Package(Provider):
+    """Serves `lbkit:LoadBalancer`."""
+
+    def __init__(self) -> None:
+        super().__init__(VERSION, json.dumps(schema()))
+
+    def construct(
+        self, name: str, resource_type: str, inputs: Any, options: pulumi.ResourceOptions | None = None
+    ) -> ConstructResult:
+        home = ""
+        try:
+            if resource_type != TOKEN:
+                raise LbkitError(f"lbkit has no resource {resource_type}; it has {TOKEN}.")
+            spec, target, home = arguments(inputs)
+            made = _Respelled(name, spec, target, options, home)
+        except LbkitError as error:
+            # The one way through the host that reaches the user without a stack trace.
+            raise pulumi.InputPropertiesError(respelled(error, home), []) from None
+        return ConstructResult(made.urn, {output: getattr(made, output) for output in OUTPUTS})
+
+
+class _Respelled(LoadBalancer):
+    """Its notes and warnings in the caller's spelling."""
+
+    def __init__(self, name: str, spec: Any, target: Any, opts: pulumi.ResourceOptions | None, home: str) -> None:
+        self._home = home
+        super().__init__(name, spec, target, opts)
+
+    def spelled(self, text: str) -> str:
+        return words(text, self._home)
+
+
+def serve() -> None:
+    """Entry of `pulumi-resource-lbkit`."""
+    main(Package(), sys.argv[1:])

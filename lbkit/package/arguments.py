@@ -11,7 +11,7 @@ from pulumi.output import Unknown
 
 from lbkit.errors import Problem, SpecError
 from lbkit.package import types
-from lbkit.package.spelling import SPEC, camel, homes, without
+from lbkit.package.spelling import SPEC, camel, homes, respelled, without
 from lbkit.spec import Spec
 from lbkit.spec.base import Model, join, shown
 from lbkit.spec.inputs import is_output
@@ -19,7 +19,7 @@ from lbkit.targets.base import Target
 
 
 def arguments(given: Mapping[str, Any]) -> tuple[Spec, Target, str]:
-    """Spec, target, and the argument that chose the target. Raises SpecError; its paths are in Python's spelling."""
+    """Spec, target, and the argument that chose the target. Raises SpecError, worded for the caller."""
     problems: list[Problem] = []
     home = _home(given, problems)
     spec = _loaded(Spec, given.get(SPEC, {}), SPEC, problems)
@@ -48,8 +48,9 @@ def _loaded(model: Any, given: Any, at: str, problems: list[Problem]) -> Any:
     try:
         found = model.load(reader.model(given, model, at), at=at)
     except SpecError as error:
-        known = tuple(f"{problem.path}." for problem in reader.problems)
-        reader.problems += [p for p in error.problems if not known or not f"{p.path}.".startswith(known)]
+        known = tuple(f"{problem.path}." for problem in reader.problems) or ("\0",)
+        found_too = map(respelled, error.problems)
+        reader.problems += [problem for problem in found_too if not f"{problem.path}.".startswith(known)]
     problems += reader.problems
     return found
 
@@ -69,7 +70,7 @@ class _Reader:
         for key, value in given.items():
             if key in names:
                 name, hint = names[key]
-                data[name] = self.value(value, hint, join(at, name))
+                data[name] = self.value(value, hint, join(at, key))
             elif key in off:
                 self._switch(data, given, off[key], value, join(at, key))
             else:
@@ -109,7 +110,7 @@ class _Reader:
         if not isinstance(value, bool):
             self.problems.append(Problem(at, "It must be true or false.", "", shown(value)))
         elif value and given.get(camel(name)) is not None:
-            self.problems.append(Problem(at, f"`{name}` is given as well.", "Leave one of both out."))
+            self.problems.append(Problem(at, f"`{camel(name)}` is given as well.", "Leave one of both out."))
         elif value:
             data[name] = None
 

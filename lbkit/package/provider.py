@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import pulumi
 from pulumi.provider import ConstructResult, Provider, main
 
 from lbkit.component import LoadBalancer
-from lbkit.errors import LbkitError
+from lbkit.errors import LbkitError, Problem, SpecError
 from lbkit.package.arguments import arguments
 from lbkit.package.schema import TOKEN, schema
 from lbkit.package.spelling import respelled, words
@@ -28,16 +29,22 @@ class Package(Provider):
     def construct(
         self, name: str, resource_type: str, inputs: Any, options: pulumi.ResourceOptions | None = None
     ) -> ConstructResult:
-        home = ""
+        if resource_type != TOKEN:
+            raise _answer(f"lbkit has no resource {resource_type}; it has {TOKEN}.", [])
         try:
-            if resource_type != TOKEN:
-                raise LbkitError(f"lbkit has no resource {resource_type}; it has {TOKEN}.")
             spec, target, home = arguments(inputs)
+        except SpecError as error:
+            raise _answer(error.title, error.problems) from None
+        try:
             made = _Respelled(name, spec, target, options, home)
         except LbkitError as error:
-            # The one way through the host that reaches the user without a stack trace.
-            raise pulumi.InputPropertiesError(respelled(error, home), []) from None
+            raise _answer(words(error.title), [respelled(problem, home) for problem in error.problems]) from None
         return ConstructResult(made.urn, {output: getattr(made, output) for output in OUTPUTS})
+
+
+def _answer(title: str, problems: Iterable[Problem]) -> pulumi.InputPropertiesError:
+    """The one error that the host passes on without a stack trace."""
+    return pulumi.InputPropertiesError("\n".join([title, *map(str, problems)]), [])
 
 
 class _Respelled(LoadBalancer):

@@ -44,14 +44,14 @@ def schema() -> Schema:
 
 
 def _component() -> Schema:
-    outputs = {
+    outputs: Schema = {
         "endpoint": {"type": "string"},
         "url": {"type": "string"},
         "urls": {"type": "object", "additionalProperties": {"type": "string"}},
         "pools": {"type": "object", "additionalProperties": {"$ref": "pulumi.json#/Any"}},
     }
     said = _docstrings(LoadBalancer)
-    arguments = {SPEC: {**_ref(Spec.__name__), "plain": True, "description": words(_first(Spec))}}
+    arguments: Schema = {SPEC: {**_ref(Spec.__name__), "plain": True, "description": words(_first(Spec))}}
     for home, target in homes().items():
         text = f"{_first(target)} One of {', '.join(f'`{name}`' for name in homes())} must be given."
         arguments[home] = {**_ref(target.__name__), "plain": True, "description": words(text)}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from lbkit.errors import LbkitError, Problem
+from lbkit.errors import Problem
 from lbkit.package import types
 from lbkit.spec import Spec
 from lbkit.spec.base import Model, join
@@ -59,12 +59,9 @@ def words(text: str, home: str = "") -> str:
     return re.sub(r"\b[a-z0-9]+(?:_[a-z0-9]+)+\b", lambda found: _of_two_words().get(found[0], found[0]), text)
 
 
-def respelled(error: LbkitError, home: str = "") -> str:
-    """The error's whole text."""
-    found = [
-        Problem(_placed(p.path, home), words(p.reason, home), words(p.remedy, home), p.value) for p in error.problems
-    ]
-    return "\n".join([words(error.title), *map(str, found)])
+def respelled(found: Problem, home: str = "") -> Problem:
+    """A problem as the caller would say it."""
+    return Problem(_placed(found.path, home), words(found.reason, home), words(found.remedy, home), found.value)
 
 
 def _placed(path: str, home: str) -> str:

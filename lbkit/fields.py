@@ -34,6 +34,17 @@ def markdown() -> str:
     return "\n".join([*lines, ""])
 
 
+def leaves(model: type[Model] = Spec, at: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """(path, field) of every field that holds no further ones, with `*` for a name of the user's."""
+    for name, field in model.model_fields.items():
+        path = f"{at}.{name}".lstrip(".")
+        inside = list(_models(field.annotation))
+        if not inside:
+            yield path, field
+        for inner, many in inside:
+            yield from leaves(inner, f"{path}.*" if many else path)
+
+
 def _sections(model: type[Model], path: str) -> Iterator[tuple[str, type[Model]]]:
     """(where it stands, class) of each class once, in the order in which a reader meets them."""
     found: dict[type[Model], list[str]] = {}

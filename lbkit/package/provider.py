@@ -39,12 +39,20 @@ class Package(Provider):
             made = _Respelled(name, spec, target, options, home)
         except LbkitError as error:
             raise _answer(words(error.title), [respelled(problem, home) for problem in error.problems]) from None
+        except ModuleNotFoundError as error:
+            raise _answer("The plugin can't make this balancer", [_missing(home, error)]) from None
         return ConstructResult(made.urn, {output: getattr(made, output) for output in OUTPUTS})
 
 
 def _answer(title: str, problems: Iterable[Problem]) -> pulumi.InputPropertiesError:
     """The one error that the host passes on without a stack trace."""
     return pulumi.InputPropertiesError("\n".join([title, *map(str, problems)]), [])
+
+
+def _missing(home: str, error: ModuleNotFoundError) -> Problem:
+    extra = str(error.name).removeprefix("pulumi_").replace("f5bigip", "bigip")
+    remedy = f"Where pulumi-resource-lbkit is installed: pip install 'lbkit[{extra}]'."
+    return Problem(home, f"The Python package {error.name} is not installed.", remedy)
 
 
 class _Respelled(LoadBalancer):

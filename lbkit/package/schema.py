@@ -37,7 +37,10 @@ def schema() -> Schema:
         "displayName": "lbkit",
         "description": "One load balancer spec, three homes: AWS, F5 BIG-IP, or our own dataplane.",
         "license": "Apache-2.0",
-        "language": {"nodejs": {"respectSchemaVersion": True}, "python": {"respectSchemaVersion": True}},
+        "language": {
+            "nodejs": {"packageName": "lbkit", "respectSchemaVersion": True},
+            "python": {"respectSchemaVersion": True},
+        },
         "resources": {TOKEN: _component()},
         "types": {**objects, **enums},
     }

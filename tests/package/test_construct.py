@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pulumi
@@ -16,7 +18,7 @@ from lbkit.targets.base import Target, problems
 from lbkit.targets.bigip import Device, Ltm, Pair
 from lbkit.targets.native import Native
 from tests.laws.leaves import BASE, CHANGES, TCP, pair
-from tests.mocks import Registered, registered
+from tests.mocks import ROOT, Registered, registered
 from tests.package.spelled import spelled
 
 PLACE: Any = {
@@ -167,6 +169,18 @@ def test_a_secret_stays_one():  # F5-1
 def test_another_type_is_refused():
     with pytest.raises(pulumi.InputPropertiesError, match="lbkit has no resource lbkit:index:Other"):
         Package().construct("lb", "lbkit:index:Other", {})
+
+
+@pytest.mark.parametrize(
+    ("home", "module", "extra"), [("aws", "pulumi_aws", "aws"), ("bigip", "pulumi_f5bigip", "bigip")]
+)
+def test_a_missing_sdk_is_named_with_its_extra(home: str, module: str, extra: str):
+    code = f"import sys; sys.modules[{module!r}] = None\nfrom tests.package.test_construct import *\n"
+    code += f"print(refused({{'spec': SPEC, {home!r}: spelled(TARGETS[{home!r}][0])}}))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT).stdout
+    assert f"\n  {home}\n" in found
+    assert f"{module} is not installed" in found
+    assert f"lbkit[{extra}]" in found
 
 
 def _children(found: Registered) -> dict[str, Any]:

@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CODE := lbkit tools bench programs tests
 DEBIAN := chromium curl wrk
 
-.PHONY: packages help up down preview refresh test unit fuzz bench lint format tools lock targets
+.PHONY: packages help up down preview refresh test unit fuzz bench replay soak lint format tools lock targets
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,8 +36,15 @@ unit: .venv/dev.txt  ## the tests that need no engine
 fuzz: .venv/fuzz.txt  ## a minute of fuzzing, split over the parsers
 	@$(BIN)/python -m tests.fuzz 60
 
-bench: .venv/base.txt  ## the dataplane beside HAProxy: CPU per request as a ratio
-	@$(BIN)/python bench/run.py
+bench: .venv/base.txt  ## the time of a large plan, and CPU per request beside HAProxy and nginx (ARGS="--only get,sse")
+	@$(BIN)/python -m bench.plans
+	@$(BIN)/python bench/run.py $(ARGS)
+
+replay: .venv/base.txt  ## production traces against simulated engines: time to first token for each algorithm
+	@$(BIN)/python -m bench.replay $(ARGS)
+
+soak: .venv/base.txt  ## the dataplane under trouble for SECONDS=600: no count may be lost
+	@$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),600) $(ARGS)
 
 lint: .venv/dev.txt  ## style, types and the contracts between the rooms
 	$(BIN)/ruff check $(CODE)

@@ -1,176 +1,148 @@
-"""lbkit's dataplane beside HAProxy, alternating in one run: CPU per request as a ratio. `make bench`.
+"""HAProxy, nginx and lbkit alternating in one run: processor time for a unit of work, as a ratio. `make bench`.
 
-The proxy has one core for itself, origin and load share the other; on fewer than two cores it says so and stops. Both
-forward to two origins with least connections, a limit of 64 per node, kept connections and X-Forwarded-For. Ratios are
-paired within a round; differences below about 15 % mean nothing on a shared machine.
+The proxy has one core for itself; origin and load share the other. Ratios are paired with HAProxy's of the same round,
+with the same duties on both (`bench/peers.py`). Differences below about 15 % mean nothing on a shared machine.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import re
-import shutil
-import statistics
-import subprocess
 import sys
-import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-ORIGINS, HAPROXY, LBKIT = (18201, 18202), 18210, 18211
-_POST = 'wrk.method = "POST"\nwrk.body = string.rep("x", 1200)\nwrk.headers["Content-Type"] = "application/json"\n'
-LOADS = {"GET, 100 B answer": "", "POST, 1.2 kB body": _POST}
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench import peers, plot
+from bench.loads import LOADS, Load, held, nodes
+from bench.peers import Node, Peer
+from bench.report import HEAD, Held, Row, Run, lines, memory_table, rows, write
+from bench.stage import Missing, Stage, cores, free_ports, origin, scraped
 
-@dataclass(slots=True)
-class Run:
-    cpu_us: float
-    rps: float
-    busy: float
-    errors: int
+PERIOD = 20
+"""Milliseconds between two events of a stream."""
+MORE = {"nodes": "4 against 1,000 nodes", "idle": "10,000 idle connections", "readers": "200 slow readers"}
+PLACE = Path(__file__).parent.parent / "build" / "bench"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=4)
-    given = parser.parse_args()
-    for tool in ("haproxy", "wrk"):
-        if shutil.which(tool) is None:
-            print(f"{tool} is missing: apt-get install haproxy wrk", file=sys.stderr)
-            return 1
-    if len(os.sched_getaffinity(0)) < 2:
-        print("Two cores are needed, one for the proxy alone.", file=sys.stderr)
-        return 1
-    with tempfile.TemporaryDirectory() as place, _running(Path(place)) as proxies:
-        print(
-            f"{'load':<20} {'haproxy us':>10} {'lbkit us':>10} {'ratio (min..max)':>20} {'lbkit req/s':>12} {'busy':>5}"
-        )
-        for name, script in LOADS.items():
-            print(_compare(name, script, proxies, Path(place), given.rounds, given.seconds))
+    given = _arguments()
+    if absent := peers.missing():
+        return _refuse(f"Missing: {', '.join(absent)}. apt-get install {' '.join(absent)}")
+    if len(cores()) < 2:
+        return _refuse("Two cores are needed, one for the proxy alone.")
+    try:
+        with Stage() as stage:
+            os.sched_setaffinity(0, {cores()[1]})
+            _bench(stage, given.only, given.rounds, given.seconds)
+    except Missing as error:
+        return _refuse(str(error))
+    except KeyboardInterrupt:
+        return _refuse("Stopped; nothing is left behind.", 130)
     return 0
 
 
-def _compare(name: str, script: str, proxies: dict[int, int], place: Path, rounds: int, seconds: int) -> str:
-    (place / "load.lua").write_text(script)
-    runs = [
-        (_measure(HAPROXY, proxies, place, seconds), _measure(LBKIT, proxies, place, seconds)) for _ in range(rounds)
-    ]
-    failed = sum(peer.errors + own.errors for peer, own in runs)
-    ratios = [own.cpu_us / peer.cpu_us for peer, own in runs]
-    peer, own = (statistics.median(r.cpu_us for r in column) for column in zip(*runs, strict=True))
-    spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}..{max(ratios):.2f})"
-    rps, busy = (statistics.median(values) for values in zip(*((own.rps, own.busy) for _, own in runs), strict=True))
-    note = f"  {failed} errors!" if failed else ""
-    return f"{name:<20} {peer:>10.1f} {own:>10.1f} {spread:>20} {rps:>12.0f} {busy:>5.2f}{note}"
+def _arguments() -> argparse.Namespace:
+    keys = [*(load.key for load in LOADS), *MORE]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", type=lambda text: _known(text, keys), default=keys, help=f"some of {','.join(keys)}")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each proxy gets each load")
+    parser.add_argument("--seconds", type=float, default=3, help="how long each load lasts")
+    return parser.parse_args()
 
 
-def _measure(port: int, proxies: dict[int, int], place: Path, seconds: int) -> Run:
-    pid = proxies[port]
-    before, began = _cpu(pid), time.monotonic()
-    said = subprocess.run(
-        ["wrk", "-t1", "-c32", f"-d{seconds}s", "-s", str(place / "load.lua"), f"http://127.0.0.1:{port}/"],
-        capture_output=True, text=True, check=True, preexec_fn=partial(_pin, 1),
-    ).stdout  # fmt: skip
-    spent, lasted = _cpu(pid) - before, time.monotonic() - began
-    requests = int(re.search(r"(\d+) requests in", said)[1])  # type: ignore[index]
-    errors = sum(map(int, re.findall(r"(?:Non-2xx or 3xx responses: |connect |read |write |timeout )(\d+)", said)))
-    return Run(spent / requests * 1e6, requests / lasted, spent / lasted, errors)
+def _known(text: str, keys: list[str]) -> list[str]:
+    wanted = text.split(",")
+    if unknown := [key for key in wanted if key not in keys]:
+        raise argparse.ArgumentTypeError(f"there is no load {', '.join(unknown)}; there are {', '.join(keys)}")
+    return wanted
 
 
-def _cpu(pid: int) -> float:
-    """Seconds of processor time of all threads."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(path.read_text().split()[0]) for path in tasks) / 1e9
+def _bench(stage: Stage, only: list[str], rounds: int, seconds: float) -> None:
+    about = _about(rounds, seconds)
+    ports = free_ports(2)
+    for port in ports:
+        origin(stage, PERIOD, port)
+    both = [Node("127.0.0.1", port) for port in ports]
+    loads = [load for load in LOADS if load.key in only]
+    print(HEAD)
+    found: list[Row] = []
+    memory: list[Held] = []
+    if loads:
+        contenders = [
+            peers.start(stage, kind, both, log) for log in (True, False) for kind in ("haproxy", "nginx", "lbkit")
+        ]
+        for load in loads:
+            found += _compare(stage, load, contenders, rounds, seconds)
+        for peer in contenders:
+            stage.end(peer.process)
+    if "nodes" in only:
+        found += _shown(nodes.compare(stage, PERIOD, rounds, seconds))
+    for kind in ("haproxy", "nginx", "lbkit"):
+        if {"idle", "readers"} & set(only):
+            memory += _held(stage, kind, both, only)
+    if memory:
+        print("\n" + memory_table(memory))
+    write(PLACE, found, memory, about)
+    _plot(found, memory)
+    print(f"\nwritten to {PLACE.relative_to(Path.cwd()) if PLACE.is_relative_to(Path.cwd()) else PLACE}")
 
 
-def _pin(core: int) -> None:
-    os.sched_setaffinity(0, {_cores()[core]})
+def _compare(stage: Stage, load: Load, contenders: list[Peer], rounds: int, seconds: float) -> list[Row]:
+    runs: dict[str, list[Run]] = {peer.name: [] for peer in contenders}
+    for _ in range(rounds):
+        for peer in contenders:
+            with scraped(peer.scrape, seconds / 2):
+                runs[peer.name].append(load.run(stage, peer, seconds))
+    return _shown(rows(load.name, load.unit, runs, {peer.name: peer.base for peer in contenders}))
 
 
-def _cores() -> list[int]:
-    return sorted(os.sched_getaffinity(0))
+def _shown(found: list[Row]) -> list[Row]:
+    print("\n".join(lines(found)), flush=True)
+    return found
 
 
-@contextmanager
-def _running(place: Path) -> Iterator[dict[int, int]]:
-    """Origin and both proxies; pids by port."""
-    (place / "origin.cfg").write_text(_origin())
-    (place / "haproxy.cfg").write_text(_haproxy())
-    (place / "lbkit.json").write_text(json.dumps(_lbkit()))
-    commands = [
-        (1, ["haproxy", "-db", "-f", str(place / "origin.cfg")]),
-        (0, ["haproxy", "-db", "-f", str(place / "haproxy.cfg")]),
-        (
-            0,
-            [
-                sys.executable,
-                "-m",
-                "lbkit.cli",
-                "serve",
-                "--config",
-                str(place / "lbkit.json"),
-                "--state",
-                str(place / "state"),
-                "--access-log",
-                str(place / "access.log"),
-            ],
-        ),
-    ]
-    started = [
-        subprocess.Popen(argv, stderr=subprocess.DEVNULL, preexec_fn=partial(_pin, core))
-        for core, argv in commands
-    ]  # fmt: skip
-    try:
-        for port in (HAPROXY, LBKIT):
-            _await(port)
-        yield {HAPROXY: started[1].pid, LBKIT: started[2].pid}
-    finally:
-        for process in started:
-            process.terminate()
-        for process in started:
-            process.wait(20)
+def _held(stage: Stage, kind: str, both: list[Node], only: list[str]) -> list[Held]:
+    """Each on a fresh process, so that the memory before is that of a proxy that did nothing yet."""
+    found = []
+    for key, hold in (("idle", held.idle), ("readers", held.readers)):
+        if key in only:
+            peer = peers.start(stage, kind, both, name=f"{kind}")
+            found.append(hold(peer))
+            stage.end(peer.process)
+    return found
 
 
-def _await(port: int) -> None:
-    deadline = time.monotonic() + 15
-    while True:
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=2).read()
-            return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-
-
-def _origin() -> str:
-    binds = "\n".join(f"  bind 127.0.0.1:{port}" for port in ORIGINS)
-    answer = f'  http-request return status 200 content-type text/plain string "{"x" * 100}"'
-    return f"global\n  nbthread 1\ndefaults\n  mode http\n  timeout client 30s\nfrontend f\n{binds}\n{answer}\n"
-
-
-def _haproxy() -> str:
-    servers = "\n".join(f"  server s{i} 127.0.0.1:{port} maxconn 64" for i, port in enumerate(ORIGINS))
-    return (
-        "global\n  nbthread 1\ndefaults\n  mode http\n  timeout client 30s\n  timeout server 30s\n  timeout connect 5s\n"
-        "  timeout queue 30s\n  option forwardfor\n  http-reuse always\n"
-        f"frontend f\n  bind 127.0.0.1:{HAPROXY}\n  default_backend b\nbackend b\n  balance leastconn\n{servers}\n"
+def _about(rounds: int, seconds: float) -> dict[str, object]:
+    """How far to trust the run: a pure loop's processor time over its wall time is 1 on a quiet machine."""
+    spent, began = time.process_time(), time.monotonic()
+    while time.monotonic() - began < 0.5:
+        pass
+    quiet = (time.process_time() - spent) / (time.monotonic() - began)
+    print(
+        f"{rounds} rounds of {seconds:g} s; a pure loop gets {quiet:.2f} of its core{'' if quiet > 0.97 else ': NOT A QUIET MACHINE'}"
     )
+    return {
+        "rounds": rounds,
+        "seconds": seconds,
+        "quiet": round(quiet, 3),
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
 
 
-def _lbkit() -> dict[str, object]:
-    nodes = {f"s{i}": {"address": "127.0.0.1", "port": port} for i, port in enumerate(ORIGINS)}
-    limits = {"hard": 64, "queue": {"size": 1000, "timeout": 30}}
-    pool = {"port": 80, "algorithm": "least_connections", "limits": limits, "nodes": nodes, "drain": 1}
-    return {"pools": {"p": pool}, "listeners": {"l": {"address": "127.0.0.1", "port": LBKIT, "pool": "p"}}}
+def _plot(found: list[Row], memory: list[Held]) -> None:
+    if found:
+        bars = [plot.Bar(row.load, row.peer, row.ratio, row.lowest, row.highest) for row in found]
+        (PLACE / "ratios.svg").write_text(plot.svg("Processor time", "HAProxy = 1", bars, 1.0))
+    if memory:
+        bars = [plot.Bar(one.load, one.peer, one.after, one.after, one.after) for one in memory]
+        (PLACE / "memory.svg").write_text(plot.svg("Memory", "MB", bars))
+
+
+def _refuse(why: str, status: int = 1) -> int:
+    print(why, file=sys.stderr)
+    return status
 
 
 if __name__ == "__main__":

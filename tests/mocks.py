@@ -64,8 +64,9 @@ class Recorder(pulumi_mocks.MockMonitor):
 
     def RegisterResource(self, request: Any) -> Any:
         inputs = rpc.deserialize_properties(request.object, keep_unknowns=True)
-        self.found.order.append(f"{request.type}::{request.name}")
-        self.found.resources[self.found.order[-1]] = {
+        key = f"{request.type}::{request.name}"  # several threads register at once
+        self.found.order.append(key)
+        self.found.resources[key] = {
             "inputs": _plain(inputs),
             "parent": request.parent.rpartition("::")[2],
             "depends_on": sorted({urn.rpartition("::")[2] for urn in request.dependencies}),

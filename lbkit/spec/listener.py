@@ -192,7 +192,7 @@ class Listener(Model):
     proxy_protocol: list[Cidr] = Field(default_factory=list)
     """Peers that send a PROXY protocol header first; connections of all others are refused. Empty: nobody sends one."""
     trust_forwarded: list[Cidr] = Field(default_factory=list)
-    """Peers whose X-Forwarded-* headers are added to; those of others are replaced."""
+    """Peers whose X-Forwarded-*, Forwarded and X-Real-IP headers are believed and added to; those of others are replaced."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

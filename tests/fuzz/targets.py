@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lbkit.dataplane.wire import answer as answers
-from lbkit.dataplane.wire import client_hello, proxy, x509
+from lbkit.dataplane.wire import client_hello, onward, proxy, x509
 from lbkit.dataplane.wire import request as requests
 from lbkit.dataplane.wire.body import LAST_CHUNK, ChunkedBody, chunk
 from lbkit.dataplane.wire.errors import BadMessage
@@ -61,9 +61,9 @@ def _said(found: requests.Request | str | None) -> object:
 
 
 def _goes_on_as_itself(request: requests.Request) -> None:
-    forwarded = requests.forwarded(request, b"192.0.2.1", b"http", len(request.lines) % 2 == 0)
-    sent = requests.head_for_node(
-        request, forwarded, b"id", request.host or b"node:80", requests.traceparent(request, b"t")
+    forwarded = onward.forwarded(request, b"192.0.2.1", b"http", len(request.lines) % 2 == 0)
+    sent = onward.head_for_node(
+        request, forwarded, b"id", request.host or b"node:80", onward.traceparent(request, b"t")
     )
     again = requests.read(sent, RequestLimits())
     assert again is not None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
-from lbkit.dataplane.core.commands import Ticket
 from lbkit.dataplane.core.health import Health
+from lbkit.dataplane.core.ticket import Ticket
 from lbkit.spec import Node, Pool
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ class NodeState:
 
     def __init__(self, name: str, spec: Node, pool: Pool) -> None:
         self.name = name
-        self.mark = blake2b(name.encode(), digest_size=8).hexdigest().encode()
         self.address = str(spec.address)
         self.port = spec.port or pool.port
         self.rests = spec.standby
@@ -50,6 +49,7 @@ class NodeState:
 
     def configure(self, spec: Node, pool: Pool) -> None:
         """Take new settings; health, load, rest and an admin state set by hand stay."""
+        self.mark = blake2b(self.name.encode(), digest_size=8).hexdigest().encode()
         self.weight = spec.weight
         self.share = float(spec.weight)
         self.backup = spec.backup
@@ -105,12 +105,10 @@ class NodeState:
             return self.rest
         return "ejected" if self.ejected and self.health.state == "up" else self.health.state
 
-    def is_still(self, spec: Node, pool: Pool) -> bool:
-        """Whether the spec means this very server."""
-        return self.address == str(spec.address) and self.port == (spec.port or pool.port)
-
     def __lt__(self, other: NodeState) -> bool:
         return self.order < other.order
+
+    __hash__ = object.__hash__
 
     def __repr__(self) -> str:
         limit = f"/{self.hard}" if self.hard else ""

@@ -7,20 +7,20 @@
 
 from __future__ import annotations
 
-import math
-from collections import OrderedDict
 from collections.abc import Iterator
 
-from lbkit.dataplane.core.agenda import NEVER, Agenda
+from lbkit.dataplane.core.agenda import Agenda
 from lbkit.dataplane.core.algorithms import Random
-from lbkit.dataplane.core.commands import Assign, Command, Drained, Drop, Gone, Reason, Refuse, Ticket
+from lbkit.dataplane.core.commands import Assign, Command, Drained, Drop, Gone, Reason, Refuse
 from lbkit.dataplane.core.node import Admin, NodeState
+from lbkit.dataplane.core.pace import Pace
+from lbkit.dataplane.core.queue import Waiting
 from lbkit.dataplane.core.standby import Sleepers
+from lbkit.dataplane.core.ticket import Ticket
 from lbkit.dataplane.core.tiers import Tiers
-from lbkit.spec import Pool
+from lbkit.spec import Node, Pool
 
 _STEPS = 10
-_JITTER = 0.25
 
 
 class PoolState:
@@ -31,7 +31,7 @@ class PoolState:
         self.nodes: dict[str, NodeState] = {}
         self.leaving: list[NodeState] = []
         self.by_mark: dict[bytes, NodeState] = {}
-        self.waiting: OrderedDict[Ticket, None] = OrderedDict()
+        self.waiting = Waiting()
         self.in_flight = 0
         self.agenda: Agenda[tuple[str, NodeState]] = Agenda()
         self.sleepers_in_order: list[NodeState] = []
@@ -39,8 +39,7 @@ class PoolState:
         self.tiers = Tiers(spec.algorithm, random)
         self._sleepers = Sleepers(self)
         self._growing: dict[NodeState, int] = {}
-        self._pace: float | None = None
-        self._freed_at: float | None = None
+        self._pace = Pace()
         self._started = False
         self.configure(spec, now)
         self._started = True
@@ -69,14 +68,11 @@ class PoolState:
         """The work ended or was given up, in whatever phase. Harmless when repeated."""
         node = ticket.node
         if node is None:
-            self.waiting.pop(ticket, None)
+            self.waiting.leave(ticket)
             return []
         ticket.node = None
         self._unload(ticket, node)
-        if self._freed_at is not None:
-            gap = now - self._freed_at
-            self._pace = gap if self._pace is None else 0.9 * self._pace + 0.1 * gap
-        self._freed_at = now
+        self._pace.freed(now)
         if not node.tickets and (node.leaving or node.admin != "ready"):
             return [*self._settle(node), *self._serve(now)]
         if self.waiting or self.sleepers_in_order:
@@ -91,6 +87,7 @@ class PoolState:
         commands = self.release(ticket, now)
         commands += self.arrive(ticket, now)
         ticket.arrived = arrived
+        self.waiting.advance(ticket, self.spec.limits.queue)
         return commands
 
     # -- nodes -------------------------------------------------------------------------------------------------------
@@ -154,17 +151,15 @@ class PoolState:
             self.tiers.remove(node)
         if spec.algorithm != self.spec.algorithm:
             self.tiers = Tiers(spec.algorithm, self._random)
-        before, self.spec, self.nodes = self.nodes, spec, {}
+        known = {(node.address, node.port): node for node in (*self.leaving, *self.nodes.values())}
+        before, self.spec, self.nodes = set(self.nodes.values()), spec, {}
         commands: list[Command] = []
         for order, (name, wanted) in enumerate(spec.nodes.items()):
-            known = before.get(name)
-            if known is not None and known.is_still(wanted, spec):
-                node = before.pop(name)
-                if node.rests != wanted.standby:
-                    self._sleepers.forget(node)
-                node.configure(wanted, spec)
-            else:
-                node = NodeState(name, wanted, spec)
+            server = known.get((str(wanted.address), wanted.port or spec.port))
+            if server is not None:
+                before.discard(server)
+                self._keep(server, name, wanted)
+            node = server or NodeState(name, wanted, spec)
             node.order = order
             self.nodes[name] = node
         self.by_mark = {node.mark: node for node in self.nodes.values()}
@@ -175,15 +170,14 @@ class PoolState:
                 self._sleepers.load(node)
             if node.admin != "ready" and ("cut", node) not in self.agenda:
                 commands += self.set_admin(node.name, node.admin, now)
-        for node in before.values():
+        for node in before:
             commands += self._leave(node, now)
-        self._reschedule(now)
-        return [*commands, *self._overfull(), *self._serve(now)]
+        commands += [Refuse(late, "overflow", self.retry_after()) for late in self.waiting.configure(spec.limits.queue)]
+        return [*commands, *self._serve(now)]
 
     def retire(self, now: float) -> list[Command]:
         """The whole pool goes: nobody new, the waiting are refused, running work has until the drain's deadline."""
-        waiting = list(self.waiting)
-        self.waiting.clear()
+        waiting = self.waiting.dissolve()
         nodes, self.nodes, self.sleepers_in_order = list(self.nodes.values()), {}, []
         return [*(Refuse(t, "drain") for t in waiting), *(c for node in nodes for c in self._leave(node, now))]
 
@@ -192,15 +186,11 @@ class PoolState:
     @property
     def deadline(self) -> float:
         """When `expire` wants to be called next."""
-        first = next(iter(self.waiting)).deadline if self.waiting else NEVER
-        return min(first, self.agenda.next) if self.agenda else first
+        return min(self.waiting.deadline, self.agenda.next)
 
     def expire(self, now: float) -> list[Command]:
         """Everything whose time has come."""
-        commands: list[Command] = []
-        while self.waiting and (first := next(iter(self.waiting))).deadline <= now:
-            del self.waiting[first]
-            commands.append(Refuse(first, "queue"))
+        commands: list[Command] = [Refuse(ticket, "queue") for ticket in self.waiting.overdue(now)]
         for what, node in self.agenda.due(now):
             if what == "cut":
                 commands += _cut(node, "drain")
@@ -214,14 +204,8 @@ class PoolState:
         return [*commands, *self._serve(now)]
 
     def retry_after(self) -> int | None:
-        """Whole seconds until a refused client may find room, at the measured pace and with jitter (LB-8).
-
-        None when nothing was measured.
-        """
-        if self._pace is None:
-            return None
-        wait = self._pace * (len(self.waiting) + 1) * (1 + _JITTER * self._random())
-        return min(3600, max(1, math.ceil(wait)))
+        """Whole seconds until a refused client may find room; None when nothing was measured."""
+        return self._pace.retry_after(len(self.waiting), self._random())
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -251,10 +235,25 @@ class PoolState:
             node = self._sleepers.step_in(now)
         if node is None:
             node = self.tiers.above_soft(ticket)
-        if node is None and ticket.tried:
+        if node is None and ticket.tried and not self._untried(ticket):
             tried, ticket.tried = ticket.tried, ()
             node, ticket.tried = self._choose(ticket, now), tried
         return node
+
+    def _untried(self, ticket: Ticket) -> bool:
+        """Whether a node that did not fail this work may get room: it waits for that rather than fail again."""
+        backups = not self.tiers.able
+        return any(n.able and n.backup is backups and n not in ticket.tried for n in self.nodes.values())
+
+    def _next(self, now: float) -> tuple[Ticket, NodeState] | None:
+        """Who is served next: the first in line, but who waits for other nodes than the free one keeps nobody from it."""
+        for ticket in self.waiting:
+            node = self._choose(ticket, now)
+            if node is not None:
+                return ticket, node
+            if not ticket.tried:
+                return None
+        return None
 
     def _assign(self, ticket: Ticket, node: NodeState, now: float) -> Command:
         ticket.node, ticket.assigned_at = node, now
@@ -283,17 +282,14 @@ class PoolState:
         self.tiers.moved(node)
 
     def _wait(self, ticket: Ticket, now: float) -> list[Command]:
-        queue = self.spec.limits.queue
         asleep = bool(self.sleepers_in_order) and self._sleepers.hopeful
         hopeful = asleep or any(n.eligible or (n.state == "checking") for n in self.nodes.values())
         if not hopeful:
             return [Refuse(ticket, "no_node")]
-        if queue is None or len(self.waiting) >= queue.size:
-            waking = asleep and not self.tiers.able
-            return [Refuse(ticket, "waking" if waking else "overflow", self.retry_after())]
-        ticket.deadline, ticket.waited = ticket.arrived + queue.timeout, True
-        self.waiting[ticket] = None
-        return []
+        if self.waiting.join(ticket, self.spec.limits.queue):
+            return []
+        waking = asleep and not self.tiers.able
+        return [Refuse(ticket, "waking" if waking else "overflow", self.retry_after())]
 
     def _wake(self, now: float) -> list[Command]:
         """Wake for what the awake nodes can't carry within their soft limits, and for the first request of all."""
@@ -307,17 +303,25 @@ class PoolState:
     def _serve(self, now: float) -> list[Command]:
         """Give what room there is to those who wait; wake for the rest, or let rest who is not needed."""
         commands: list[Command] = []
-        while self.waiting:
-            first = next(iter(self.waiting))
-            node = self._choose(first, now)
-            if node is None:
-                break
-            del self.waiting[first]
-            commands.append(self._assign(first, node, now))
+        while self.waiting and (found := self._next(now)):
+            ticket, node = found
+            self.waiting.leave(ticket)
+            commands.append(self._assign(ticket, node, now))
         if self.sleepers_in_order:
             commands += self._sleepers.wake_for(self._demand(), now)
             commands += self._sleepers.settle(now)
         return commands
+
+    def _keep(self, node: NodeState, name: str, wanted: Node) -> None:
+        """A server that was there, under whatever name, or that was removed and still works: its slots stay counted."""
+        if node.leaving:
+            self.leaving.remove(node)
+            self.agenda.drop(("cut", node))
+            node.leaving, node.health.state, node.health.contrary = False, "checking", 0
+        if node.rests != wanted.standby:
+            self._sleepers.forget(node)
+        node.name = name
+        node.configure(wanted, self.spec)
 
     def _leave(self, node: NodeState, now: float) -> list[Command]:
         self._sleepers.forget(node)
@@ -338,20 +342,6 @@ class PoolState:
             return []
         self.leaving.remove(node)
         return [Gone(node)]
-
-    def _reschedule(self, now: float) -> None:
-        """A new queue timeout holds for those who wait already, counted from their arrival."""
-        timeout = self.spec.limits.queue.timeout if self.spec.limits.queue else 0.0
-        for ticket in self.waiting:
-            ticket.deadline = ticket.arrived + timeout
-
-    def _overfull(self) -> list[Command]:
-        """A shorter queue refuses those at its end."""
-        size = self.spec.limits.queue.size if self.spec.limits.queue else 0
-        late: list[Command] = []
-        while len(self.waiting) > size:
-            late.append(Refuse(self.waiting.popitem()[0], "overflow", self.retry_after()))
-        return late
 
 
 def _cut(node: NodeState, reason: Reason) -> list[Command]:

@@ -7,9 +7,9 @@ run empty and rest. Above the soft limit work is spread by least connections (UK
 from __future__ import annotations
 
 from lbkit.dataplane.core.algorithms import InOrder, LeastConnections, Random, picker
-from lbkit.dataplane.core.commands import Ticket
 from lbkit.dataplane.core.node import NodeState
 from lbkit.dataplane.core.picker import Picker
+from lbkit.dataplane.core.ticket import Ticket
 
 
 class Tiers:

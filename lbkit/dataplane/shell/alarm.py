@@ -8,6 +8,10 @@ from math import inf
 from time import monotonic
 
 
+def _nothing() -> None:
+    """What a cancelled alarm calls."""
+
+
 class Alarm:
     """Calls back once its time has come, unless it was moved or cleared in the meantime."""
 
@@ -45,6 +49,7 @@ class Alarm:
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
+        self._callback = _nothing
 
     def _ring(self) -> None:
         self._handle, self.rings = None, inf

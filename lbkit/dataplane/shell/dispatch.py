@@ -13,9 +13,10 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
-from lbkit.dataplane.core.commands import Assign, Command, Drained, Drop, Gone, Refuse, Rest, Ticket, Wake
+from lbkit.dataplane.core.commands import Assign, Command, Drained, Drop, Gone, Refuse, Rest, Wake
 from lbkit.dataplane.core.node import Admin, NodeState
 from lbkit.dataplane.core.pool import PoolState
+from lbkit.dataplane.core.ticket import Ticket
 from lbkit.dataplane.shell.alarm import Alarm
 from lbkit.dataplane.shell.hooks import Hooks
 from lbkit.dataplane.shell.loop import Loop

@@ -14,8 +14,9 @@ from lbkit.dataplane.core.node import NodeState
 from lbkit.dataplane.shell.dispatch import Dispatcher
 from lbkit.dataplane.shell.stream import Stream
 from lbkit.dataplane.shell.upstream import NodeConnection
-from lbkit.dataplane.shell.work import EXPLAINED, Work
+from lbkit.dataplane.shell.work import EXPLAINED, Work, status_of
 from lbkit.dataplane.wire import answer as answers
+from lbkit.dataplane.wire import onward
 from lbkit.dataplane.wire import request as requests
 from lbkit.dataplane.wire.answer import Answer
 from lbkit.dataplane.wire.body import LAST_CHUNK, NOTHING, ChunkedBody, LengthBody, NoBody, UntilCloseBody, chunk
@@ -115,7 +116,7 @@ class Exchange(Work):
         stream = self.stream = connection.stream
         assert stream is not None
         stream.receive = self.node_data
-        head = requests.head_for_node(
+        head = onward.head_for_node(
             request, client.forwarded(request), client.request_id, request.host or _authority(connection.node),
             client.trace(request), self._held,
         )  # fmt: skip
@@ -140,7 +141,7 @@ class Exchange(Work):
             else:
                 self._pass_on(data)
         except BadMessage as error:
-            self._node_erred(f"the node sent no proper HTTP: {error.reason}")
+            self._node_erred(f"the node sent no proper HTTP: {error.reason}", "garbage")
 
     def node_eof(self) -> bool:
         return False
@@ -174,13 +175,7 @@ class Exchange(Work):
             self.end()
             self.client.break_off(seen)
             return
-        codes = self.dispatcher.spec.codes
-        status = {
-            "overflow": codes.overflow, "no_node": codes.overflow, "waking": codes.overflow, "exhausted": codes.overflow,
-            "queue": codes.queue, "refused": codes.refused, "connect": codes.connect, "first_byte": codes.first_byte,
-            "total": codes.first_byte, "idle": codes.first_byte,
-        }.get(reason, codes.died)  # fmt: skip
-        self._refuse(status, reason, EXPLAINED[reason], retry_after)
+        self._refuse(status_of(reason, self.dispatcher.spec.codes), reason, EXPLAINED[reason], retry_after)
 
     def end(self, keep_alive: float = 0) -> float:
         now = monotonic()
@@ -231,10 +226,10 @@ class Exchange(Work):
         else:
             self._refuse(error.status, "bad_request", error.reason, close=True)
 
-    def _node_erred(self, error: str) -> None:
+    def _node_erred(self, error: str, reason: str = "died") -> None:
         if self.node is not None:
             self.dispatcher.failed(self.node, error)
-        self.failed("died")
+        self.failed(reason)
 
     # -- the answer --------------------------------------------------------------------------------------------------
 
@@ -324,11 +319,7 @@ class Exchange(Work):
         sticky, node = self.dispatcher.spec.sticky, self.node
         if sticky is None or node is None or node.mark == self.wanted:
             return b""
-        age = b"; Max-Age=%d" % sticky.ttl if sticky.ttl is not None else b""
-        secure = b"; Secure" if self.client.scheme == b"https" else b""
-        return b"Set-Cookie: %b=%b; Path=/; HttpOnly; SameSite=Lax%b%b\r\n" % (
-            sticky.cookie.encode(), node.mark, age, secure,
-        )  # fmt: skip
+        return answers.set_cookie(sticky, node.mark, secure=self.client.scheme == b"https")
 
     # -- inside ------------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from lbkit.dataplane.shell.exchange import Exchange
 from lbkit.dataplane.shell.loop import Loop
 from lbkit.dataplane.shell.stream import HIGH, Stream
 from lbkit.dataplane.wire import answer as answers
-from lbkit.dataplane.wire import proxy
+from lbkit.dataplane.wire import onward, proxy
 from lbkit.dataplane.wire import request as requests
 from lbkit.dataplane.wire.errors import BadMessage
 from lbkit.dataplane.wire.request import Request
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from lbkit.dataplane.shell.listening import Listening
 
 _LINGER = 2.0
+_STUCK = 30.0
+_UNKNOWN = 1 << 62
 _LAST_CALL = 0.5
 _RUN = os.urandom(8).hex().encode()
 _TRACE = b"00-" + _RUN + b"%b-%b-01"
@@ -35,7 +37,7 @@ class HttpSession:
     """One connection of a client. The listening gives it its stream, then calls `begin`."""
 
     __slots__ = (
-        "_advancing", "_buffer", "_exchange", "_forwarded", "_host", "_keep_alive", "_lingering", "_number", "_trusted",
+        "_advancing", "_buffer", "_exchange", "_forwarded", "_host", "_keep_alive", "_left", "_lingering", "_number", "_trusted",
         "alarm", "closing", "listening", "peer", "peer_port", "request_id", "scheme", "stream",
     )  # fmt: skip
 
@@ -53,6 +55,7 @@ class HttpSession:
         self._buffer = b""
         self._exchange: Exchange | None = None
         self._advancing = self._lingering = False
+        self._left = _UNKNOWN
         self.alarm = Alarm(loop, self._late)
 
     # -- from the stream ---------------------------------------------------------------------------------------------
@@ -179,15 +182,15 @@ class HttpSession:
     def forwarded(self, request: Request) -> bytes:
         """The X-Forwarded-* lines for a node; mostly those of the request before."""
         if self._trusted:
-            return requests.forwarded(request, self.peer, self.scheme, True)
+            return onward.forwarded(request, self.peer, self.scheme, True)
         if request.host != self._host:
             self._host = request.host
-            self._forwarded = requests.forwarded(request, self.peer, self.scheme, False)
+            self._forwarded = onward.forwarded(request, self.peer, self.scheme, False)
         return self._forwarded
 
     def trace(self, request: Request) -> bytes:
         fresh = _TRACE % (self._number, self._number)
-        return requests.traceparent(request, fresh) if b"traceparent" in request.found else fresh
+        return onward.traceparent(request, fresh) if b"traceparent" in request.found else fresh
 
     def proxy_header(self, version: str) -> bytes:
         """The PROXY protocol header that tells a node about this connection."""
@@ -229,6 +232,11 @@ class HttpSession:
         """Take requests out of the buffer, in which there is something, for as long as each is answered at once."""
         if self._advancing:
             return
+        if self.stream.full:  # it has answers to take first; `resume_writing` comes back here
+            self.stream.pause_reading()
+            self._left = _UNKNOWN
+            self.alarm.set(_STUCK)
+            return
         self._advancing = True
         try:
             while self._next() and self._exchange is None and self._buffer and not self._lingering:
@@ -263,7 +271,7 @@ class HttpSession:
             return False
         self._buffer = b""
         if b"x-request-id" in request.found:
-            self.request_id = requests.request_id(request, self.request_id)
+            self.request_id = onward.request_id(request, self.request_id)
         length = request.head_length
         target = listening.default if not listening.routed else listening.target(request)
         if type(target) is not Dispatcher or request.ends_here:
@@ -309,6 +317,15 @@ class HttpSession:
         else:
             self.alarm.clear()
 
+    def _wait_for_its_reading(self) -> None:
+        """A client that takes its answers slowly is waited for, not one that takes nothing more."""
+        left = len(self.stream.unsent)
+        if left >= self._left:
+            self.stream.reset()
+        else:
+            self._left = left
+            self.alarm.set(_STUCK)
+
     def _own_address(self) -> bytes:
         """What an HTTP/1.0 client without a Host reached."""
         address: str = self.stream.sock.getsockname()[0].partition("%")[0]
@@ -317,6 +334,8 @@ class HttpSession:
     def _late(self) -> None:
         if self._exchange is not None:
             self._exchange.late()
+        elif self.stream.full or (self._lingering and self.stream.unsent):
+            self._wait_for_its_reading()
         elif self._lingering or not self._buffer:
             self.stream.close()
         else:

@@ -53,7 +53,7 @@ def _pool(server: Server, name: str, dispatcher: Dispatcher) -> dict[str, Any]:
         "in_flight": pool.in_flight,
         "queued": len(pool.waiting),
         "queue_size": limits.queue.size if limits.queue else 0,
-        "oldest_wait": round(monotonic() - next(iter(pool.waiting)).arrived, 3) if pool.waiting else 0,
+        "oldest_wait": round(monotonic() - pool.waiting.first.arrived, 3) if pool.waiting else 0,
         "requests": sum(metrics.answers.values()),
         "answers": {str(code): count for code, count in sorted(metrics.answers.items())},
         "refused": dict(metrics.refusals),

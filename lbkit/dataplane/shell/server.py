@@ -28,6 +28,8 @@ from lbkit.spec.gaps import asked_too_much
 log = logging.getLogger("lbkit")
 _POLL = 0.02
 _FILES_EVERY = 2.0
+_TOLD = 10
+"""Nodes that a reason names at most."""
 
 
 class Server:
@@ -107,8 +109,9 @@ class Server:
         for name, dispatcher in self.pools.items():
             nodes = dispatcher.pool.nodes.values()
             if not any(node.eligible or (node.rest != "awake" and node.admin == "ready") for node in nodes):
-                tried = ", ".join(f"{n.name} {n.state}{f' ({n.last_error})' if n.last_error else ''}" for n in nodes)
-                reasons.append(f"pool {name} has no healthy node: {tried}")
+                tried = [f"{n.name} {n.state}{f' ({n.last_error})' if n.last_error else ''}" for n in nodes]
+                more = f" and {len(tried) - _TOLD} more" if len(tried) > _TOLD else ""
+                reasons.append(f"pool {name} has no healthy node: {', '.join(tried[:_TOLD])}{more}")
         return reasons
 
     def status(self) -> dict[str, Any]:

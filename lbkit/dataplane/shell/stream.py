@@ -108,8 +108,11 @@ class Stream:
             self._finish(None)
 
     def abort(self) -> None:
-        """Close at once, whatever waits."""
-        self._finish(None)
+        """Close at once, whatever waits: the peer knows before anything else is sent, so no slot is seen in use twice."""
+        if not self.closed:
+            with contextlib.suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
+            self._finish(None)
 
     def reset(self) -> None:
         """Close with RST: the peer can't take what it has for the whole."""
@@ -227,3 +230,4 @@ class Stream:
     def _closed(self, error: Exception | None) -> None:
         self.sock.close()
         self.user.connection_lost(error)
+        del self.user, self.receive  # a cycle would keep all of a dead connection until the collector's next turn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -115,6 +116,8 @@ class NodeConnection:
             self.stream.abort()
         elif self.sock is not None:
             self._loop.poller.forget(self.sock.fileno())
+            with contextlib.suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
             self._loop.call_soon(self.sock.close)
 
     def _unreached(self, code: int) -> None:

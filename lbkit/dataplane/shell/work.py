@@ -8,10 +8,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from time import monotonic
 
-from lbkit.dataplane.core.commands import Reason, Ticket
+from lbkit.dataplane.core.commands import Reason
 from lbkit.dataplane.core.node import NodeState
+from lbkit.dataplane.core.ticket import Ticket
 from lbkit.dataplane.shell.dispatch import Dispatcher
 from lbkit.dataplane.shell.upstream import NodeConnection
+from lbkit.spec import ErrorCodes
 
 EXPLAINED: dict[str, str] = {
     "overflow": "Every node is at its limit.",
@@ -27,7 +29,24 @@ EXPLAINED: dict[str, str] = {
     "idle": "Nothing moved for too long.",
     "total": "The request took longer than it may.",
     "died": "The node closed the connection before its answer began.",
+    "garbage": "The node's answer is not HTTP, or has two readings.",
 }
+
+
+def status_of(reason: str, codes: ErrorCodes) -> int:
+    """The status that a pool gives to a reason of EXPLAINED."""
+    match reason:
+        case "overflow" | "no_node" | "waking" | "exhausted":
+            return codes.overflow
+        case "queue":
+            return codes.queue
+        case "refused":
+            return codes.refused
+        case "connect":
+            return codes.connect
+        case "first_byte" | "idle" | "total":
+            return codes.first_byte
+    return codes.died
 
 
 class Work(Ticket):

@@ -13,10 +13,11 @@ from lbkit.dataplane.wire import fields
 from lbkit.dataplane.wire.body import NOTHING, Body, ChunkedBody, LengthBody, UntilCloseBody
 from lbkit.dataplane.wire.errors import BadMessage
 from lbkit.dataplane.wire.request import Request
-from lbkit.spec import Redirect, Route
+from lbkit.spec import Redirect, Route, Sticky
 
 _HEAD = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*+))?\r\n(" + fields.FIELDS + rb")\r\n")
 _MOST_DIGITS = 18
+_NONE: fields.Found = {}
 _REMOVED = fields.HOP_BY_HOP | {b"content-length"}
 _FIELDS = fields.Sorter(_REMOVED | {b"date"}, _REMOVED)
 HEAD_LIMIT = 65_536
@@ -63,9 +64,8 @@ class Answer:
 
     def again(self) -> Answer:
         """The same head, with a body that is still to be read."""
-        other = Answer.__new__(Answer)
-        other.status, other.reason, other.version = self.status, self.reason, self.version
-        other.lines, other.found, other.length = self.lines, self.found, self.length
+        other = Answer(self.status, self.reason, self.version, self.lines, _NONE)
+        other.found, other.length = self.found, self.length
         other.head_length, other.keep_alive, other.plain = self.head_length, self.keep_alive, self.plain
         body = self.body
         other.body = body if body is NOTHING else body.again()
@@ -172,6 +172,14 @@ def head_for_client(
         framing += b"Connection: close\r\n" if close else b"Connection: keep-alive\r\n"
     return b"HTTP/1.1 %d %b\r\n%b%b%b\r\n" % (
         status, answer.reason, b"\r\n".join(lines) + b"\r\n" if lines else b"", framing, extra,
+    )  # fmt: skip
+
+
+def set_cookie(sticky: Sticky, mark: bytes, secure: bool) -> bytes:
+    """The field line that brings a client back to the node with this mark."""
+    age = b"; Max-Age=%d" % sticky.ttl if sticky.ttl is not None else b""
+    return b"Set-Cookie: %b=%b; Path=/; HttpOnly; SameSite=Lax%b%b\r\n" % (
+        sticky.cookie.encode(), mark, age, b"; Secure" if secure else b"",
     )  # fmt: skip
 
 

@@ -32,13 +32,20 @@ _KNOWN_LINES, _KNOWN_LENGTH = 1024, 256
 class Sorter:
     """Sorts field lines by what is to be done with them. Most lines were seen before, and are not read again."""
 
-    def __init__(self, watched: Collection[bytes], removed: Collection[bytes], framing: Collection[bytes] = ()) -> None:
-        """All are lower-case names; `removed` fields are watched too, and not passed on.
+    def __init__(
+        self,
+        watched: Collection[bytes],
+        removed: Collection[bytes],
+        framing: Collection[bytes] = (),
+        family: bytes = b"",
+    ) -> None:
+        """All are lower-case names; `removed` fields and those that begin with `family` are watched and not passed on.
 
         CGI and WSGI read `_` in a name as `-`. So such a double of a removed field is removed with it, and one of a
         `framing` field is refused.
         """
         self._watched, self._removed, self._framing = watched, removed, framing
+        self._family = family or b":"  # which no name has
         self._known: dict[bytes, Kind] = {}
 
     def sort(self, block: bytes) -> tuple[list[bytes], Found]:
@@ -71,12 +78,11 @@ class Sorter:
     def _look(self, line: bytes) -> Kind:
         name, _, value = line.partition(b":")
         name = name.lower()
-        if b"_" in name and (double := name.replace(b"_", b"-")) in self._removed:
-            if double in self._framing:
-                raise BadMessage(400, f"{name.decode()} may be read as {double.decode()}.")
-            kind = (name, value, True)
-        else:
-            kind = (name, value, name in self._removed) if name in self._watched else _PASSED_ON
+        plain = name.replace(b"_", b"-")
+        if plain != name and plain in self._framing:
+            raise BadMessage(400, f"{name.decode()} may be read as {plain.decode()}.")
+        removed = plain in self._removed or plain.startswith(self._family)
+        kind = (name, value, removed) if removed or name in self._watched else _PASSED_ON
         if len(line) <= _KNOWN_LENGTH:
             if len(self._known) >= _KNOWN_LINES:
                 self._known.clear()

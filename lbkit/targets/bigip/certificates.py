@@ -1,7 +1,7 @@
 """Certificates and keys: files of this machine that are uploaded, or objects that the device has already.
 
 `/etc/ssl/site.pem` is a file here; `device:/Common/site.crt` is on the device, and so is what a late reference names.
-A key is never shown, and becomes a secret before Pulumi sees it.
+A key is never shown, and is a secret in Pulumi's state.
 """
 
 from __future__ import annotations

@@ -57,8 +57,6 @@ def render(name: str, spec: Spec, ltm: Ltm, parent: pulumi.ComponentResource) ->
         for key, args in plan[kind].items():
             opts = _opts(kind, args, made, first, pulumi.ResourceOptions(parent=parent, provider=provider))
             sent = {field: _resolved(value, made) for field, value in args.items() if field != "after"}
-            if kind == "keys":
-                sent["content"] = pulumi.Output.secret(sent["content"])
             made[Ref(kind, key)] = _CLASSES[kind](child(name, *place, key, SUFFIX[kind]), opts=opts, **sent)
     last = saved(name, ltm, plan, list(made.values()), pulumi.ResourceOptions(parent=parent, provider=provider))
     servers = _servers(spec, made)

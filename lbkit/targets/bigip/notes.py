@@ -19,6 +19,8 @@ def notes(spec: Spec) -> Iterator[str]:
     for name, pool in spec.pools.items():
         yield from _probes(f"pools.{name}.health_check", pool)
         yield from _limited(f"pools.{name}.limits.hard", pool)
+        if pool.retries and pool.protocol != "tcp" and "retries" in pool.model_fields_set:
+            yield f"pools.{name}.retries: a BIG-IP tries another node only when one can't be connected to."
         if pool.tls and pool.tls.verify:
             yield f"pools.{name}.tls: the device checks that the authority signed the node's certificate, not the name in it."
     for name, listener in spec.listeners.items():

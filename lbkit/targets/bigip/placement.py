@@ -34,8 +34,7 @@ def problems(spec: Spec, ltm: Ltm) -> Iterator[Problem]:
 
 
 def _destinations(spec: Spec, ltm: Ltm) -> Iterator[Problem]:
-    """One virtual server for an address and port, and never a node's."""
-    seen: dict[tuple[str, int], str] = {}
+    """Addresses that clients can be served on, and never a node's."""
     taken = {known(node.address): f"pools.{pool}.nodes.{key}" for pool, item in spec.pools.items()
              for key, node in item.nodes.items()}  # fmt: skip
     for name, listener in spec.listeners.items():
@@ -53,10 +52,6 @@ def _destinations(spec: Spec, ltm: Ltm) -> Iterator[Problem]:
         if address in taken:
             yield Problem(f"{taken[address]}.address", f"This is the address of the virtual server of {at}, which would call itself.",
                           "Give the node's own address.", shown(address))  # fmt: skip
-        other = seen.setdefault((address, listener.port), name)
-        if other != name:
-            yield Problem(f"{at}.port", f"Listener '{other}' has this address and port already.", "Choose another.",
-                          shown(listener.port))  # fmt: skip
 
 
 def _ranges(spec: Spec, ltm: Ltm) -> Iterator[Problem]:

@@ -27,7 +27,11 @@ def add(plan: Plan, name: str, spec: Spec, ltm: Ltm, pools: dict[str, Ref], read
     first = spec.pools[lead] if lead else None  # its settings are the virtual server's; its other pools agree (rules)
     behind = [member for key in _leads_to(listener) for member in plan.members.get(pools[key].key, [])]
     if listener.protocol in ("http", "https"):
-        stack = _http(plan, name, listener, first, pools, behind, ltm)
+        stack = _http(plan, name, listener, first, pools, behind)
+        stack["profiles"] += [
+            _reuse(plan, name, first, address, ltm),
+            *(["/Common/websocket"] if ltm.websocket else []),
+        ]
         stack["client_profiles"] = client_profiles(plan, name, listener, read)
         stack["server_profiles"] = (
             [Ref("server_tls", server_tls_key(lead, first))] if lead and first and first.protocol == "https" else []
@@ -58,30 +62,32 @@ def _leads_to(listener: Listener) -> list[str]:
 def _sources(listener: Listener, address: Any) -> list[tuple[str, Any]]:
     if not listener.allow:
         return [("", when_known(address, everywhere))]
-    return [(f"--{dashed_range(item)}", item) for item in dict.fromkeys(listener.allow)]
+    return [(f"--{dashed_range(item)}", item) for item in listener.allow]
 
 
 def _http(
-    plan: Plan, name: str, listener: Listener, first: Pool | None, pools: dict[str, Ref], behind: list[Ref], ltm: Ltm
+    plan: Plan, name: str, listener: Listener, first: Pool | None, pools: dict[str, Ref], behind: list[Ref]
 ) -> Args:
-    timeouts = first.timeouts if first else Timeouts()
-    tcp = plan.add("tcp", name, {"defaults_from": "/Common/tcp", "idle_timeout": int(timeouts.idle)})
+    idle = (first.timeouts if first else Timeouts()).idle
+    tcp = plan.add("tcp", name, {"defaults_from": "/Common/tcp", "idle_timeout": int(idle)})
     http = plan.add("http", name, {"defaults_from": "/Common/http", "insert_xforwarded_for": "enabled"})
-    reuse = plan.add("one_connect", name, {
-        "defaults_from": "/Common/oneconnect", "idle_timeout_override": str(int(timeouts.keep_alive)),
-        "limit_type": "none", "source_mask": "any", "share_pools": "disabled",
-    })  # fmt: skip
     text = plan.add("rules", name, {"irule": rule(listener, pools.__getitem__), "after": behind})
-    found = (
-        [plan.add("policies", name, {**policy(listener, pools.__getitem__), "after": behind})]
-        if by_policy(listener)
-        else []
-    )
-    return {
-        "profiles": [tcp, http, reuse, *(["/Common/websocket"] if ltm.websocket else [])],
-        "irules": [text],
-        "policies": found,
-    }
+    found = []
+    if by_policy(listener):
+        found.append(plan.add("policies", name, {**policy(listener, pools.__getitem__), "after": behind}))
+    return {"profiles": [tcp, http], "irules": [text], "policies": found}
+
+
+def _reuse(plan: Plan, name: str, pool: Pool | None, address: Any, ltm: Ltm) -> Ref:
+    """Connections to nodes are shared between clients, so that every request is balanced; but a client's own address,
+    where it is kept, is never another's."""
+    return plan.add("one_connect", name, {
+        "defaults_from": "/Common/oneconnect",
+        "idle_timeout_override": str(int((pool.timeouts if pool else Timeouts()).keep_alive)),
+        "limit_type": "none",
+        "source_mask": when_known(address, one_host) if ltm.snat == "none" else "any",
+        "share_pools": "disabled",
+    })  # fmt: skip
 
 
 def _layer4(plan: Plan, name: str, pool: Pool | None) -> Args:

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbkit.dataplane.core.commands import Assign, Refuse, Ticket
+from lbkit.dataplane.core.commands import Assign, Refuse
 from lbkit.dataplane.core.maglev import table
 from lbkit.dataplane.core.pool import PoolState
+from lbkit.dataplane.core.ticket import Ticket
 from lbkit.spec import Pool
 from tests.dataplane.specs import pool, random
 

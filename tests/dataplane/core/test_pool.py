@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from lbkit.dataplane.core.agenda import NEVER
-from lbkit.dataplane.core.commands import Assign, Command, Drop, Gone, Refuse, Ticket
+from lbkit.dataplane.core.commands import Assign, Command, Drop, Gone, Refuse
+from lbkit.dataplane.core.pace import Pace
 from lbkit.dataplane.core.pool import PoolState
+from lbkit.dataplane.core.ticket import Ticket
 from tests.dataplane.specs import pool, random
 
 QUEUE = {"hard": 1, "queue": {"size": 2, "timeout": 10}}
@@ -85,10 +87,12 @@ def test_retry_after_comes_from_the_measured_pace():  # LB-8
     (command,) = arrive(state, 8)[1]
     assert isinstance(command, Refuse)
     assert command.retry_after == 5
-    spread = [PoolState(state.spec, 0, chance) for chance in (lambda: 0.0, lambda: 0.99)]
-    for other in spread:
-        other._pace = 8.0
-    assert [other.retry_after() for other in spread] == [8, 10]
+    pace = Pace()
+    assert pace.retry_after(0, 0.5) is None
+    for now in (0, 8):
+        pace.freed(now)
+    assert [pace.retry_after(0, chance) for chance in (0.0, 0.99)] == [8, 10]
+    assert pace.retry_after(9, 0.0) == 80
 
 
 def test_a_failed_node_is_not_tried_again_while_there_is_another():  # LB-7
@@ -99,6 +103,55 @@ def test_a_failed_node_is_not_tried_again_while_there_is_another():  # LB-7
     assert before
     assert ticket.node is not before
     assert before.in_flight == 0
+
+
+def test_a_retry_waits_for_another_node_rather_than_fail_on_the_same_again():  # LB-7
+    state = PoolState(pool(2, algorithm="least_connections", limits=QUEUE), 0, random)
+    failed, _ = arrive(state)
+    other, _ = arrive(state)
+    bad, good = failed.node, other.node
+    assert state.again(failed, 0) == []
+    fresh, commands = arrive(state)
+    assert assigned(commands) == [fresh]  # who has not met the bad node is not kept from its room
+    assert fresh.node is bad
+    late, _ = arrive(state)
+    assert assigned(state.release(other, 1)) == [failed]
+    assert failed.node is good
+    assert assigned(state.release(failed, 2)) == [late]
+
+
+def test_a_retry_goes_to_the_same_node_when_there_is_no_other():  # LB-7
+    state = PoolState(pool(1, limits=QUEUE), 0, random)
+    ticket, _ = arrive(state)
+    assert assigned(state.again(ticket, 0)) == [ticket]
+
+
+def test_a_removed_node_that_returns_keeps_the_count_of_what_it_still_does():  # UK-11, LB-6
+    both, one = pool(2, limits=QUEUE), pool(1, limits=QUEUE)
+    state = PoolState(both, 0, random)
+    arrive(state)
+    running, _ = arrive(state)
+    assert running.node is state.nodes["b"]
+    state.configure(one, 1)
+    state.configure(both, 2)
+    assert state.leaving == []
+    assert state.nodes["b"].in_flight == 1
+    waits, commands = arrive(state, 3)
+    assert commands == []
+    assert assigned(state.release(running, 4)) == [waits]
+    assert state.expire(100) == []  # the removal's deadline went with it
+
+
+def test_a_server_under_another_name_keeps_the_count_of_what_it_does():  # UK-11, UK-17..19
+    state = PoolState(pool(2, limits=QUEUE), 0, random)
+    first, _ = arrive(state)
+    second, _ = arrive(state)
+    nodes = {"b": {"address": "10.0.0.1"}, "c": {"address": "10.0.0.2"}}
+    state.configure(pool(nodes=nodes, limits=QUEUE), 1)
+    assert {name: node.in_flight for name, node in state.nodes.items()} == {"b": 1, "c": 1}
+    assert state.leaving == []
+    assert (first.node, second.node) == (state.nodes["b"], state.nodes["c"])
+    assert state.by_mark[state.nodes["c"].mark] is state.nodes["c"]
 
 
 def test_a_node_that_goes_down_gets_nothing_new_and_keeps_its_work():  # CR-12

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from lbkit.dataplane.core.commands import Assign, Refuse, Rest, Ticket, Wake
+from lbkit.dataplane.core.commands import Assign, Refuse, Rest, Wake
 from lbkit.dataplane.core.pool import PoolState
+from lbkit.dataplane.core.ticket import Ticket
 from tests.dataplane.specs import pool, random
 
 HOOK = {"command": ["true"]}

@@ -264,3 +264,11 @@ async def test_without_a_healthy_node_clients_are_answered_all_the_same():
     port = free_port()
     async with balancer(spec(port, {"a": free_port()}), ready=False):
         assert (await ask(port)).status == 503
+
+
+@run
+async def test_the_reason_for_not_being_ready_names_a_few_nodes_only():
+    many = {f"n{port}": port for port in range(1, 30)}
+    async with balancer(spec(free_port(), many), ready=False) as server:
+        (reason,) = server.unready()
+        assert reason.endswith("n10 checking and 19 more")

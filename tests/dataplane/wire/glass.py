@@ -149,7 +149,7 @@ class GlassNode:
         self.say(reply)
 
     def say(self, data: bytes) -> None:
-        self.stream.receive(data)
+        self.stream.arrive(data)
 
     def leave(self, clean: bool = True) -> None:
         if clean:
@@ -233,6 +233,7 @@ class Glass:
             soon, self.loop.soon = self.loop.soon, []
             for callback in soon:
                 callback()
+            self.stream.flush()
             for node in list(self.nodes):
                 node.look()
 

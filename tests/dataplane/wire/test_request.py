@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lbkit.dataplane.wire import onward
 from lbkit.dataplane.wire import request as requests
 from lbkit.dataplane.wire.body import ChunkedBody, LengthBody
 from lbkit.dataplane.wire.errors import BadMessage
@@ -131,8 +132,8 @@ def for_node(data: bytes) -> bytes:
 
 
 def sent(request: requests.Request, trusted: bool = False) -> bytes:
-    forwarded = requests.forwarded(request, b"192.0.2.1", b"http", trusted)
-    return requests.head_for_node(request, forwarded, b"id-1", b"10.0.0.1:80", b"trace")
+    forwarded = onward.forwarded(request, b"192.0.2.1", b"http", trusted)
+    return onward.head_for_node(request, forwarded, b"id-1", b"10.0.0.1:80", b"trace")
 
 
 def test_hop_by_hop_and_nominated_fields_stay_here():

@@ -244,7 +244,7 @@ def test_trailers_and_extensions_of_a_node_are_dropped():
 # -- fields that others write ----------------------------------------------------------------------------------------
 
 SAID = (
-    b"Forwarded: for=6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\nX-Forwarded-Port: 1\r\nX-Forwarded-Server: s\r\n"
+    b"Forwarded: for=6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\nX-Forwarded-Port: 1\r\nX-Forwarded-User: root\r\n"
     b"X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: h\r\n"
 )
 
@@ -262,6 +262,7 @@ def test_a_trusted_peer_is_added_to():
     fields = {(name.lower(), value) for name, value in house.fields[0]}
     assert fields >= {
         (b"forwarded", b"for=6.6.6.6, for=192.0.2.1;proto=http"), (b"x-real-ip", b"6.6.6.6"), (b"x-forwarded-port", b"1"),
+        (b"x-forwarded-user", b"root"),
         (b"x-forwarded-for", b"6.6.6.6, 192.0.2.1"), (b"x-forwarded-proto", b"https"), (b"x-forwarded-host", b"h"),
     }  # fmt: skip
 
@@ -337,3 +338,41 @@ def test_after_our_own_answer_an_old_clients_connection_ends(mode: str):
     house.send(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" * 2)
     assert house.answer.count(b"HTTP/1.1 ") == house.answer.count(b"Connection: close\r\n") == 1
     assert house.refused
+
+
+def test_a_client_that_never_takes_its_last_answer_is_not_waited_for():
+    house = Glass()
+    house.stream.stuck = True
+    house.send(b"x\n")
+    for _ in range(2):
+        assert not house.stream.closed
+        house.session.alarm._callback()
+    assert house.stream.broken
+    slow = Glass()
+    slow.stream.stuck = True
+    slow.send(b"x\n")
+    for _ in range(3):
+        slow.session.alarm._callback()
+        slow.stream.unsent = slow.stream.unsent[10:]
+    assert not slow.stream.closed
+
+
+def test_answers_that_wait_hold_back_the_next_request():
+    house = Glass(reply=b"HTTP/1.1 200 OK\r\nDate: d\r\nContent-Length: 100000\r\n\r\n" + bytes(100_000))
+    house.stream.stuck = True
+    house.send(GET)
+    for _ in range(20):
+        house.stream.arrive(GET)
+        house.settle()
+    assert house.stream.paused
+    assert len(house.session._buffer) <= 2 * len(GET)
+    assert len(house.stream.unsent) < 300_000
+    for _ in range(3):
+        house.session.alarm._callback()
+        house.stream.out += house.stream.unsent[:1]
+        house.stream.unsent = house.stream.unsent[1:]
+        assert not house.stream.closed, "it is slow, and gets no 408 for requests that are whole"
+    house.stream.stuck = False
+    house.stream.flush()
+    house.settle()
+    assert house.answer.count(b"HTTP/1.1 200 ") == 21

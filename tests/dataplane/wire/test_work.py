@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from lbkit.dataplane.core.commands import Ticket
+from lbkit.dataplane.core.ticket import Ticket
 from lbkit.dataplane.shell.exchange import HELD_LIMIT
 from lbkit.dataplane.wire import answer as answers
+from lbkit.dataplane.wire import onward
 from lbkit.dataplane.wire import request as requests
 from lbkit.dataplane.wire.body import ChunkedBody
 from lbkit.dataplane.wire.errors import BadMessage
@@ -129,7 +130,7 @@ def test_pipelined_requests_wait_in_a_bounded_buffer():
     (requests._VERSION, b"GET / HTTP/1 " + b"HTTP/1.1 " * 5_000),
     (requests._CODINGS, b"a," * 20_000 + b"x"), (requests._CODINGS, b"a" + b" " * 40_000),
     (requests._HOST, b"a" * 50_000 + b":"),
-    (requests._ABSOLUTE, b"http://" + b"a" * 50_000 + b"#"), (requests._TRACEPARENT, b"01" + b"-" * 50_000),
+    (requests._ABSOLUTE, b"http://" + b"a" * 50_000 + b"#"), (onward._TRACEPARENT, b"01" + b"-" * 50_000),
 ])  # fmt: skip
 def test_patterns_do_not_try_the_same_octets_in_many_ways(pattern: tuple[re.Pattern[bytes], bytes]):
     """Each is given an input that makes a careless pattern try for hours; the suite's time limit ends that."""

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from lbkit.targets.bigip import Ltm
+from lbkit.targets.bigip import Device as Appliance
+from lbkit.targets.bigip import Ltm, Pair
 from tests.targets.bigip.double.device import Device
 from tests.targets.bigip.double.engine import Engine
 from tests.targets.bigip.double.provider import ProviderError
@@ -98,6 +99,10 @@ def settled(at: Device, engine: Engine) -> None:
             assert sorted(p["name"] for p in shown["profiles"]) == sorted(wanted), "a profile that never settles"
             assert shown["sourceAddressTranslation"]["type"] == item["inputs"]["sourceAddressTranslation"]
             assert shown["rules"] == item["inputs"]["irules"]
+        if "priorityGroup" in item["inputs"]:
+            member = at.members[item["inputs"]["pool"]][item["inputs"]["node"]]
+            for key in ("priorityGroup", "connectionLimit", "ratio"):
+                assert member[key] == item["inputs"][key], "a value that can't be taken back"
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -144,8 +149,24 @@ def test_a_change_of_the_placement(place: str, made: tuple[Device, Engine]):
 
 def test_everything_may_be_in_a_partition_of_its_own(made: tuple[Device, Engine]):
     at, engine = made
-    engine.up(program(ROUTED, Ltm(address="10.1.0.10", partition="Team", snat=["10.9.0.1"])))
-    assert {name.split("/")[1] for _, name in at.own()} == {"Team"}
+    team = Ltm(address="10.1.0.10", partition="Team", snat=["10.9.0.1"])
+    for changes in (ROUTED, {**ROUTED, "listeners.l.routes.s": {"methods": ["POST"], "pool": "p"}}):
+        engine.up(program(changes, team))
+        settled(at, engine)
+        assert {name.split("/")[1] for _, name in at.own()} == {"Team"}
+
+
+def test_a_pair_is_configured_on_one_and_synchronised(made: tuple[Device, Engine]):
+    at, engine = made
+    devices = {
+        key: Appliance(address=f"192.0.2.{n}", user="admin", password="x-secret") for key, n in (("a", 1), ("b", 2))
+    }
+    for talk_to, address in (("a", "192.0.2.1"), ("b", "192.0.2.2")):
+        wanted = program({}, Ltm(address="10.1.0.10", device=Pair(devices=devices, talk_to=talk_to, group="both")))
+        (provider,) = wanted.of("pulumi:providers:f5bigip").values()
+        assert provider["inputs"]["address"] == address
+    engine.up(wanted)
+    assert at.bash == ["-c 'tmsh save sys config'", "-c 'tmsh run cm config-sync to-group both'"]
 
 
 def test_a_rename_replaces_nothing_but_the_commands(made: tuple[Device, Engine]):  # UK-17

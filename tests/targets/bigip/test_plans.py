@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import time
 from typing import Any
 
 import pytest
@@ -60,6 +61,20 @@ def test_preview_shows_what_up_makes(feature: str):  # LB-4
     changes, ltm = FEATURES[feature]
     up, preview = program(changes, ltm), program(changes, ltm, preview=True)
     assert {k: v["inputs"] for k, v in up.resources.items()} == {k: v["inputs"] for k, v in preview.resources.items()}
+
+
+def test_a_hundred_pools_with_a_thousand_nodes_are_translated_in_time():
+    pools_ = {f"p{i}": {"port": 8000, "health_check": {"path": "/h"},
+                        "nodes": {f"n{j}": {"address": f"10.9.{i}.{j + 1}"} for j in range(10)}} for i in range(100)}  # fmt: skip
+    wanted = Spec.load(
+        {"pools": pools_, "listeners": {f"l{i}": {"port": 1000 + i, "pool": f"p{i}"} for i in range(100)}}
+    )
+    began = time.process_time()
+    assert not problems(wanted, LTM)
+    made = plan("lb", wanted, LTM)
+    spent = time.process_time() - began
+    assert len(made["members"]) == 1000
+    assert spent < 1, f"{spent:.2f} s of our own"
 
 
 def test_the_children_can_be_reached():

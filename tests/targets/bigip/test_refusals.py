@@ -93,12 +93,6 @@ def test_what_a_bigip_cannot_do_is_named(changes: dict[str, Any], path: str, rea
         ({"listeners.l.allow": ["10.0.0.0/8"]}, Ltm(address="2001:db8::1"), "listeners.l.allow", "IPv6"),
         ({"pools.p.nodes.a.address": "10.1.0.10"}, LTM, "pools.p.nodes.a.address", "call itself"),
         ({"listeners.l.address": "127.0.0.1"}, LTM, "listeners.l.address", "can't be served"),
-        (
-            {"listeners.l.address": "10.1.0.10", "listeners.m": {"port": 80, "pool": "p"}},
-            LTM,
-            "listeners.m.port",
-            "already",
-        ),
         ({}, Ltm(address="192.0.2.1", device=Device(address="192.0.2.1:8443", token="t")), "Ltm.address", "management"),
         (TLS, LTM, "listeners.l.tls.default.certificate", "can't be read"),
         (NAMED, LTM, "listeners.l.tls.names.x.certificate", "can't be read"),
@@ -204,6 +198,7 @@ def test_no_error_shows_a_secret():  # F5-1
 
 WARNED: list[tuple[dict[str, Any], Ltm, str]] = [
     ({"pools.p.health_check": None}, LTM, "a dead node keeps its share"),
+    ({"pools.p.retries": 2}, LTM, "can't be connected to"),
     ({}, LTM, "teemDisable"),
     ({}, LTM, "goes down after 11 s"),
     ({"pools.p.health_check.fall": 1}, LTM, "one lost probe"),

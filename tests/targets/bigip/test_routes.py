@@ -155,8 +155,8 @@ def test_a_request_takes_the_route_that_the_dataplane_would_take(found: Any, req
         return
     host, uri, method, headers = request
     encoded = {name.lower().encode(): value.encode() for name, value in headers.items()}
-    route = Routes(listener.routes).find(host.encode(), uri.encode(), method.encode(), encoded.get)
-    wanted = route.pool if route else listener.pool
+    way = Routes(listener.routes).find(host.encode(), uri.encode(), method.encode(), encoded.get)
+    wanted = way.route.pool if way else listener.pool
     if by_policy(listener):
         assert by_conditions(policy(listener, lambda key: Ref("pools", key)), *request) == wanted
         return

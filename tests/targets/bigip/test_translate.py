@@ -160,6 +160,8 @@ def test_source_addresses(snat: Any, translation: str, members: list[str] | None
     assert server["source_address_translation"] == translation
     assert server["snatpool"] == (Ref("snat_pools", "addresses") if members else "")
     assert (made["snat_pools"]["addresses"]["members"] if members else None) == members
+    shared = "255.255.255.255" if snat == "none" else "any"
+    assert made["one_connect"]["l"]["source_mask"] == shared, "a client's own address is never another's"
 
 
 def test_every_name_is_in_the_partition():

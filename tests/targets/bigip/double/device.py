@@ -93,7 +93,8 @@ class Device:
         if not name:
             return {"items": list(found.values())} if found else {}
         if collection == "ltm/policy" and method == "PATCH" and body == {}:
-            found[name.replace("/Common/", "/Common/Drafts/")] = dict(self._get(collection, name))
+            partition, last = name.strip("/").split("/")
+            found[f"/{partition}/Drafts/{last}"] = dict(self._get(collection, name))
             return {}
         current = self._get(collection, name)
         if method == "GET":

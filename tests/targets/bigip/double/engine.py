@@ -55,6 +55,7 @@ class Engine:
             else:
                 self.leaving.append((urn, old))
             return self._create(urn, item)
+        assert set(old["inputs"]) <= set(inputs), f"{urn}: what is left out keeps its old value"
         if changed:
             self.did.append(f"update {_name(urn)}")
             self.provider.update(_kind(urn), inputs)

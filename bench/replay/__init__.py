@@ -1,0 +1,1 @@
+"""Production traces replayed against simulated engines of mixed speed: who gives the first token soonest."""

@@ -1,0 +1,1 @@
+"""The dataplane under trouble for minutes: what is counted must be zero at the end, and nothing may be lost."""

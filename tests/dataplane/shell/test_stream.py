@@ -1,0 +1,61 @@
+"""A connection by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+from typing import cast
+
+from lbkit.dataplane.shell.exchange import Exchange
+from lbkit.dataplane.shell.http import HttpSession
+from lbkit.dataplane.shell.loop import Loop
+from lbkit.dataplane.shell.stream import Stream
+from lbkit.dataplane.shell.upstream import NodeConnection
+from tests.dataplane.shell.house import ask, balancer, free_port, nodes, run, until
+from tests.dataplane.specs import spec
+
+
+class User:
+    lost = False
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.lost = True
+
+    def pause_writing(self) -> None: ...
+    def resume_writing(self) -> None: ...
+
+
+@run
+async def test_an_aborted_connection_is_over_for_its_peer_before_anything_else_is_sent():  # UK-11, LB-9
+    ours, theirs = socket.socketpair()
+    for sock in (ours, theirs):
+        sock.setblocking(False)
+    user = User()
+    stream = Stream(cast(Loop, asyncio.get_running_loop()), ours, user, lambda data: None)
+    stream.start()
+    stream.abort()
+    assert theirs.recv(1) == b""  # the loop has not run since
+    await until(lambda: user.lost)
+    theirs.close()
+
+
+@run
+async def test_nothing_of_a_closed_connection_waits_for_the_collector():
+    async with nodes("a") as (a,):
+        port = free_port()
+        timeouts = {"keep_alive": 0}
+        async with balancer(spec(port, {"a": a.port}, health_check=None, timeouts=timeouts)) as server:
+            gc.collect()
+            gc.disable()
+            try:
+                for _ in range(20):
+                    await ask(port)
+                await until(lambda: not server.connections)
+                kept = [o for o in gc.get_objects() if isinstance(o, Stream | HttpSession | Exchange | NodeConnection)]
+            finally:
+                gc.enable()
+        assert len(kept) <= 4  # the last one may be on its way out

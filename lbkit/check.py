@@ -19,11 +19,6 @@ from lbkit.targets.base import problems
 from lbkit.targets.table import target_class
 
 WIDTH = 100
-STATUS = """exit status:
-  0  every spec is right, and the target that was named can do it
-  1  a spec is wrong, or the target that was named can't do it
-  2  a file can't be read
-"""
 _GAP, _INDENT = 2, 2
 _MOST = {"line": 5, "path": 32, "value": 14}
 _LEAST = 22

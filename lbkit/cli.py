@@ -12,6 +12,12 @@ from typing import Any
 from lbkit.errors import OperationError, SpecError, Unsupported
 from lbkit.release import VERSION
 
+CHECK_STATUS = """exit status:
+  0  every spec is right, and the target that was named can do it
+  1  a spec is wrong, or the target that was named can't do it
+  2  a file can't be read
+"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
@@ -91,7 +97,6 @@ def _boot_config(path: Path) -> Any:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from lbkit.check import STATUS
     from lbkit.dataplane.options import add_options
     from lbkit.operate import add_commands
     from lbkit.targets.table import HOMES
@@ -106,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     checking = command("check", check)
-    checking.formatter_class, checking.epilog = argparse.RawDescriptionHelpFormatter, STATUS
+    checking.formatter_class, checking.epilog = argparse.RawDescriptionHelpFormatter, CHECK_STATUS
     checking.add_argument("file", nargs="+", type=Path, help="spec: YAML, JSON, or Python that defines one Spec")
     checking.add_argument("--target", choices=list(HOMES), help="fail unless this target can do it")
     checking.add_argument("--json", action="store_true", help="for CI: one document, with stable keys")

@@ -97,7 +97,7 @@ def test_from_awsx(stack: Stack):
 @pytest.mark.parametrize("stack", ["aws_alb"], indirect=True)
 def test_from_terraform(stack: Stack):
     stack.configure(**PLACE)
-    balancer, group, listener = (item["id"] for item in json.loads(IMPORT)["resources"] if "id" in item)
+    balancer, group, listener, member = (item["id"] for item in json.loads(IMPORT)["resources"] if "id" in item)
     forward = [{"type": "forward", "targetGroupArn": group}]
     world: dict[str, dict[str, Any]] = {
         balancer: {
@@ -125,12 +125,15 @@ def test_from_terraform(stack: Stack):
             "protocol": "HTTP",
             "defaultActions": forward,
         },
+        member: {
+            "type": "aws:lb/targetGroupAttachment:TargetGroupAttachment",
+            "targetGroupArn": group,
+            "targetId": "10.0.0.1",
+            "port": 80,
+        },
     }
-    theirs = {"type": "aws:lb/targetGroupAttachment:TargetGroupAttachment", "targetGroupArn": group}
     world_file = stack.calls_file.parent / "world"
-    world_file.write_text(
-        json.dumps({"member": theirs} | {key: {**item, "id": key, "arn": key} for key, item in world.items()})
-    )
+    world_file.write_text(json.dumps({key: {**item, "id": key, "arn": key} for key, item in world.items()}))
     (stack.folder / "adopt.json").write_text(IMPORT)
     stack.speak_yaml(f"name: {stack.project}\nruntime: yaml\n")
     stack.pulumi("stack", "init", "dev")

@@ -26,7 +26,7 @@ refresh: .venv/$(notdir $(LOCK))  ## look which of the resources still exist
 	@$(BIN)/python tools/up.py refresh $(PROGRAM)
 
 test: .venv/dev.txt packages  ## prove everything: lint, types, contracts, tests, the real engine
-	@mkdir -p build && { $(BIN)/python tools/engine.py > build/engine.log 2>&1 & }
+	@mkdir -p build && { $(BIN)/python tools/yaml_host.py > build/engine.log 2>&1 & }
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest
 

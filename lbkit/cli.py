@@ -12,7 +12,11 @@ from typing import Any
 from lbkit.errors import OperationError, SpecError, Unsupported
 from lbkit.release import VERSION
 
-TARGETS = ("aws", "aws-nlb", "bigip", "native")
+CHECK_STATUS = """exit status:
+  0  every spec is right, and the target that was named can do it
+  1  a spec is wrong, or the target that was named can't do it
+  2  a file can't be read
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,22 +33,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def check(arguments: argparse.Namespace) -> None:
-    """Is the spec right, and can the target do it?"""
-    from lbkit.targets.base import problems
-    from lbkit.targets.table import target_class
+def check(arguments: argparse.Namespace) -> int:
+    """Is the spec right, and can the target do it? Nothing is made, and Pulumi is not needed."""
+    from lbkit import check as checks
+    from lbkit.targets.table import HOMES
 
-    failed = False
-    for path in arguments.file:
-        spec = _boot_config(path).spec
-        for target in [arguments.target] if arguments.target else TARGETS:
-            home = target_class(target)
-            found = problems(spec, home)
-            verdict = "can't do what the spec asks" if found else "ok"
-            print(f"{path}: {home.title}: {verdict}", *found, sep="\n")
-            failed = failed or bool(found and arguments.target)
-    if failed:
-        raise SystemExit(1)
+    targets = [arguments.target] if arguments.target else list(HOMES)
+    verdicts = [verdict for path in arguments.file for verdict in checks.judge(path, targets)]
+    failed = [verdict.status for verdict in verdicts if arguments.target or not verdict.target]
+    status = max(failed, default=0)
+    if arguments.json:
+        print(json.dumps(checks.document(verdicts, status), indent=2))
+    else:
+        print(*map(checks.text, verdicts), sep="\n")
+    return status
 
 
 def schema(arguments: argparse.Namespace) -> None:
@@ -61,7 +63,7 @@ def schema(arguments: argparse.Namespace) -> None:
 
 
 def targets(arguments: argparse.Namespace) -> None:
-    """What each target can't do."""
+    """Which field works where, and why not."""
     from lbkit.targets import table
 
     print(table.markdown() if arguments.markdown else table.text(), end="")
@@ -97,6 +99,7 @@ def _boot_config(path: Path) -> Any:
 def _parser() -> argparse.ArgumentParser:
     from lbkit.dataplane.options import add_options
     from lbkit.operate import add_commands
+    from lbkit.targets.table import HOMES
 
     parser = argparse.ArgumentParser(prog="lbkit", description="One load balancer spec, three homes.")
     parser.add_argument("--version", action="version", version=f"lbkit {VERSION}")
@@ -108,8 +111,10 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     checking = command("check", check)
+    checking.formatter_class, checking.epilog = argparse.RawDescriptionHelpFormatter, CHECK_STATUS
     checking.add_argument("file", nargs="+", type=Path, help="spec: YAML, JSON, or Python that defines one Spec")
-    checking.add_argument("--target", choices=TARGETS, help="fail unless this target can do it")
+    checking.add_argument("--target", choices=list(HOMES), help="fail unless this target can do it")
+    checking.add_argument("--json", action="store_true", help="for CI: one document, with stable keys")
     describing = command("schema", schema)
     describing.add_argument("--markdown", action="store_true", help="as the page in docs/, with every default")
     listing = command("targets", targets)

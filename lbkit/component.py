@@ -43,9 +43,9 @@ class LoadBalancer(pulumi.ComponentResource):
         check(name, known, target)
         super().__init__("lbkit:index:LoadBalancer", name, {"spec": known.model_dump()}, opts)
         for note in target.notes(known):
-            pulumi.info(note, resource=self)
+            pulumi.info(self.spelled(note), resource=self)
         for warning in target.warnings(known):
-            pulumi.warn(warning, resource=self)
+            pulumi.warn(self.spelled(warning), resource=self)
         made = target.render(name, known, self)
         self.endpoint = made.endpoint
         self.urls = pulumi.Output.all(**made.urls)
@@ -53,6 +53,10 @@ class LoadBalancer(pulumi.ComponentResource):
         self.pools = pulumi.Output.from_input(made.pools)
         self.resources: dict[str, pulumi.Resource] = made.resources
         self.register_outputs({"endpoint": self.endpoint, "url": self.url, "urls": self.urls, "pools": self.pools})
+
+    def spelled(self, text: str) -> str:
+        """A note, in the spelling of the program's language."""
+        return text
 
 
 def _check_name(name: str) -> None:

@@ -28,10 +28,21 @@ def markdown() -> str:
         lines += ["| field | value | default | meaning |", "|---|---|---|---|"]
         schema = model.model_json_schema()
         lines += [
-            f"| `{name}` | {_value(schema['properties'][name], schema)} | {_default(field)} | {_meaning(field)} |"
+            f"| `{name}` | {_value(schema['properties'][name], schema)} | {default_words(field)} | {_prose(meaning(field))} |"
             for name, field in model.model_fields.items()
         ]
     return "\n".join([*lines, ""])
+
+
+def leaves(model: type[Model] = Spec, at: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """(path, field) of every field that holds no further ones, with `*` for a name of the user's."""
+    for name, field in model.model_fields.items():
+        path = f"{at}.{name}".lstrip(".")
+        inside = list(_models(field.annotation))
+        if not inside:
+            yield path, field
+        for inner, many in inside:
+            yield from leaves(inner, f"{path}.*" if many else path)
 
 
 def _sections(model: type[Model], path: str) -> Iterator[tuple[str, type[Model]]]:
@@ -92,7 +103,8 @@ def _bounds(schema: Schema) -> str:
     return "" if low is None else f", at least {low:,}"
 
 
-def _default(field: FieldInfo) -> str:
+def default_words(field: FieldInfo) -> str:
+    """What it is when it is left out."""
     if field.is_required():
         return "must be given"
     value = field.get_default(call_default_factory=True)
@@ -107,10 +119,10 @@ def _default(field: FieldInfo) -> str:
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 
-def _meaning(field: FieldInfo) -> str:
+def meaning(field: FieldInfo) -> str:
     """Its docstring; where it has none, what its class is."""
     inside = [model.__doc__ or "" for model, _ in _models(field.annotation)]
-    return _prose(field.description or "".join(inside).partition("\n\n")[0])
+    return field.description or "".join(inside).partition("\n\n")[0]
 
 
 def _prose(text: str) -> str:

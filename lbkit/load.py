@@ -58,9 +58,14 @@ def at_lines(error: SpecError, path: Path, lines: dict[str, int]) -> SpecError:
     """The same problems, each led by file and line."""
     problems = []
     for problem in error.problems:
-        line = next((lines[at] for at in _upward(problem.path) if at in lines), 1)
+        line = line_of(problem.path, lines)
         problems.append(Problem(f"{path}:{line}: {problem.path}", problem.reason, problem.remedy, problem.value))
     return SpecError("The spec is not right", problems)
+
+
+def line_of(path: str, lines: dict[str, int]) -> int:
+    """The line of a path, or of the nearest thing that holds it."""
+    return next((lines[at] for at in _upward(path) if at in lines), 1)
 
 
 def _from_python(path: Path) -> Spec:

@@ -54,7 +54,7 @@ def find(say: Say = say) -> Engine:
     present = on_path() or cached()
     if present:
         return present
-    with _only_one():
+    with only_one():
         found = cached() or installed(say) or built(say)
     if found:
         return found
@@ -105,18 +105,25 @@ def built(say: Say) -> Engine | None:
     say(
         f"Building the Pulumi engine {BUILT} from source. This takes 3 to 4 minutes on two cores, once for this machine."
     )
+    with whole(cache() / BUILT, "the Pulumi engine") as making:
+        _build(go, making, say)
+    return cached()
+
+
+@contextmanager
+def whole(folder: Path, what: str) -> Iterator[Path]:
+    """A place to build in; what was made there appears in the folder only when all of it is there."""
     making = cache() / f"making-{os.getpid()}"
     making.mkdir(parents=True, exist_ok=True)
     try:
-        _build(go, making, say)
-        (cache() / BUILT).mkdir(parents=True, exist_ok=True)
+        yield making
+        folder.mkdir(parents=True, exist_ok=True)
         for made in making.iterdir():
-            made.replace(cache() / BUILT / made.name)
+            made.replace(folder / made.name)
     except subprocess.CalledProcessError as error:
-        raise NoEngine(f"Building the Pulumi engine failed:\n{(error.stderr or '')[-2000:]}") from None
+        raise NoEngine(f"Building {what} failed:\n{(error.stderr or '')[-2000:]}") from None
     finally:
         shutil.rmtree(making, ignore_errors=True)
-    return cached()
 
 
 def version(command: Path) -> tuple[int, ...]:
@@ -142,20 +149,20 @@ def cache() -> Path:
 def _build(go: str, into: Path, say: Say) -> None:
     flags = f"-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={BUILT}"
     command = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
-    with _sign_of_life(say):
-        _go(go, "build", "-trimpath", "-ldflags", flags, "-o", str(into / "pulumi"), command)
-    sdk = Path(_go(go, "list", "-m", "-f", "{{.Dir}}", "github.com/pulumi/pulumi/sdk/v3").strip())
+    with sign_of_life(say):
+        run_go(go, MODULE, "build", "-trimpath", "-ldflags", flags, "-o", str(into / "pulumi"), command)
+    sdk = Path(run_go(go, MODULE, "list", "-m", "-f", "{{.Dir}}", "github.com/pulumi/pulumi/sdk/v3").strip())
     script = into / "pulumi-resource-pulumi-python"
     script.write_bytes((sdk / "python" / "dist" / script.name).read_bytes())
     script.chmod(0o755)
 
 
-def _go(go: str, *arguments: str) -> str:
-    return subprocess.run([go, *arguments], cwd=MODULE, check=True, capture_output=True, text=True).stdout
+def run_go(go: str, module: Path, *arguments: str) -> str:
+    return subprocess.run([go, *arguments], cwd=module, check=True, capture_output=True, text=True).stdout
 
 
 @contextmanager
-def _sign_of_life(say: Say) -> Iterator[None]:
+def sign_of_life(say: Say) -> Iterator[None]:
     done = threading.Event()
     began = time.monotonic()
 
@@ -174,7 +181,7 @@ def _sign_of_life(say: Say) -> Iterator[None]:
 
 
 @contextmanager
-def _only_one() -> Iterator[None]:
+def only_one() -> Iterator[None]:
     """Two runs at the same time get one engine: the second waits for the first."""
     cache().mkdir(parents=True, exist_ok=True)
     with (cache() / "lock").open("w") as lock:

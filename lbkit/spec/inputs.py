@@ -44,6 +44,11 @@ class _Later:
         )
 
 
+def may_be_late(annotation: Any) -> bool:
+    """Whether a type, written with its extras, is `Input[...]`."""
+    return any(isinstance(extra, _Later) for extra in getattr(annotation, "__metadata__", ()))
+
+
 if TYPE_CHECKING:
     import pulumi
 

@@ -54,13 +54,19 @@ class Target(Model, ABC):
         """What can't be done in this very placement."""
         return ()
 
-    def notes(self, spec: Spec) -> Iterable[str]:
+    @classmethod
+    def notes(cls, spec: Spec) -> Iterable[str]:
         """Where the target deviates from a default that the user did not set."""
         return ()
 
-    def warnings(self, spec: Spec) -> Iterable[str]:
-        """Legal but dangerous choices."""
+    @classmethod
+    def dangers(cls, spec: Spec) -> Iterable[str]:
+        """Legal but dangerous choices of the spec, wherever it is placed."""
         return ()
+
+    def warnings(self, spec: Spec) -> Iterable[str]:
+        """All dangerous choices, those of this very placement too."""
+        return self.dangers(spec)
 
     @abstractmethod
     def render(self, name: str, spec: Spec, parent: pulumi.ComponentResource) -> Rendered:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from typing import Any
 
+from lbkit.fields import leaves
 from lbkit.spec.base import shown
-from lbkit.spec.gaps import Bounds, Choices, Rule
+from lbkit.spec.gaps import Bounds, Choices, Gap, Rule
 from lbkit.targets.base import Target
 
 HOMES = {
@@ -30,9 +32,23 @@ def gaps_of(target: str) -> tuple[str, Mapping[str, Rule]]:
     return found.title, found.gaps
 
 
+def works(target: str, path: str, default: Any = None) -> str:
+    """`yes`, `partly` (some values) or `no` (its default at most), for a leaf of the schema."""
+    gaps = gaps_of(target)[1]
+    parts = path.split(".")
+    above = [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
+    if any(isinstance(gaps.get(at), Gap) for at in above):
+        return "no"
+    rule = gaps.get(path)
+    if isinstance(rule, Choices) and rule.allowed == (default,):
+        return "no"
+    return "partly" if rule else "yes"
+
+
 def text() -> str:
     """For a terminal."""
-    lines = []
+    lines = [f"{path:<44} " + " ".join(f"{cell:<8}" for cell in cells).rstrip() for path, *cells in _matrix()]
+    lines.append("")
     for target in HOMES:
         title, gaps = gaps_of(target)
         lines.append(f"{title} can't do, or not fully:")
@@ -44,17 +60,31 @@ def text() -> str:
 def markdown() -> str:
     """The page docs/targets.md."""
     lines = [
-        "# What each home can't do",
+        "# Which field works where",
         "",
-        "Made by `make targets` from the targets' own gaps. `*` stands for a name of yours. A field that is not listed works.",
-        "A spec that asks for something listed is refused before any resource exists.",
-        "Rules that need several fields at once are not in this table; their errors name the path as well.",
+        "Made by `make targets` from the targets' own gaps. `*` stands for a name of yours; *partly*: some values; *no*: refused",
+        "before any resource exists, unless it says what the home does anyway. The reasons are below.",
+        "Rules that need several fields at once are not in these tables; their errors name the path as well.",
+        "`lbkit check FILE --target NAME` says all of it for a spec of yours.",
+        "",
+        f"| field | {' | '.join(gaps_of(home)[0] for home in HOMES)} |",
+        f"|---|{'---|' * len(HOMES)}",
     ]
+    lines += [f"| `{path}` | {' | '.join(cells)} |" for path, *cells in _matrix()[1:]]
     for target in HOMES:
         title, gaps = gaps_of(target)
-        lines += ["", f"## {title}", "", "| field | what is refused, and why |", "|---|---|"]
+        lines += ["", f"## What {title} can't do", "", "| field | what is refused, and why |", "|---|---|"]
         lines += [f"| `{path}` | {_said(rule)} |" for path, rule in sorted(gaps.items())]
     return "\n".join([*lines, ""])
+
+
+def _matrix() -> list[list[str]]:
+    """A row for each leaf; the first row says what the others hold."""
+    rows = [["field", *HOMES]]
+    for path, field in leaves():
+        default = None if field.is_required() else field.get_default(call_default_factory=True)
+        rows.append([path, *(works(home, path, default) for home in HOMES)])
+    return rows
 
 
 def _said(rule: Rule) -> str:

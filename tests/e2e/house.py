@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from tests.mocks import ROOT
-from tools import engine
+from tools import engine, yaml_host
 
 PATIENCE = 120
 DOUBLES = {"aws": "aws.py", "f5bigip": "recording.py"}
@@ -48,8 +48,8 @@ class Stack:
         settings.setdefault("config", {}).update({f"{self.project}:{key}": value for key, value in values.items()})
         path.write_text(yaml.safe_dump(settings))
 
-    def pulumi(self, *arguments: str) -> str:
-        """The plain `pulumi` command on the same stack."""
+    def pulumi(self, *arguments: str, fails: bool = False) -> str:
+        """The plain `pulumi` command on the same stack; what it printed."""
         local = self.folder / ".pulumi-local"
         local.mkdir(exist_ok=True)
         environment = {**self.environment, "PULUMI_BACKEND_URL": f"file://{local}", "PULUMI_PYTHON_CMD": sys.executable}
@@ -61,8 +61,19 @@ class Stack:
             text=True,
             timeout=PATIENCE,
         )
-        assert found.returncode == 0, found.stdout + found.stderr
+        assert (found.returncode != 0) is fails, found.stdout + found.stderr
+        assert "Traceback" not in found.stdout, found.stdout
         return found.stdout
+
+    def speak_yaml(self, program: str) -> None:
+        """Put a program in YAML in the place of the one in Python, with what runs it on PATH."""
+        (self.folder / "Pulumi.yaml").write_text(program)
+        folders = [self.doubles, Path(sys.executable).parent, yaml_host.find(), engine.find().folder]
+        self.environment["PATH"] = ":".join([*map(str, folders), os.environ["PATH"]])
+
+    def speak_python(self) -> None:
+        """Back to the program in Python, with the same stack and state."""
+        shutil.copy(ROOT / "programs" / self.program / "Pulumi.yaml", self.folder)
 
     def run(self, action: str, *, fails: bool = False) -> str:
         """One action of tools/up.py; what it printed."""

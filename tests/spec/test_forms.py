@@ -69,11 +69,10 @@ def test_check_prints_all_problems_and_fails(tmp_path: Path, capsys: pytest.Capt
     assert "native dataplane: ok" in capsys.readouterr().out
     data["pools"]["p"]["limits"] = {"hard": 1, "queue": {}}
     path.write_text(yaml.safe_dump(data))
-    with pytest.raises(SystemExit):
-        main(["check", str(path), "--target", "aws"])
+    assert main(["check", str(path), "--target", "aws"]) == 1
     assert "pools.p.limits.queue" in capsys.readouterr().out
     assert main(["check", str(tmp_path / "missing.yaml")]) == 2
-    assert "No such file" in capsys.readouterr().err
+    assert "No such file" in capsys.readouterr().out
 
 
 def test_the_schema_carries_the_docstrings(capsys: pytest.CaptureFixture[str]):

@@ -31,11 +31,16 @@ class Alb(Application):
     def misplaced(self, spec: Spec) -> Iterable[Problem]:
         return placed.problems(spec, self)
 
-    def notes(self, spec: Spec) -> Iterable[str]:
+    @classmethod
+    def notes(cls, spec: Spec) -> Iterable[str]:
         return alb_rules.notes(spec)
 
+    @classmethod
+    def dangers(cls, spec: Spec) -> Iterable[str]:
+        return alb_rules.warnings(spec)
+
     def warnings(self, spec: Spec) -> Iterable[str]:
-        return [*alb_rules.warnings(spec), *placed.warnings(spec, self)]
+        return [*self.dangers(spec), *placed.warnings(spec, self)]
 
     def render(self, name: str, spec: Spec, parent: pulumi.ComponentResource) -> Rendered:
         from lbkit.targets.aws.render import render
@@ -56,11 +61,16 @@ class Nlb(Network):
     def misplaced(self, spec: Spec) -> Iterable[Problem]:
         return placed.problems(spec, self)
 
-    def notes(self, spec: Spec) -> Iterable[str]:
+    @classmethod
+    def notes(cls, spec: Spec) -> Iterable[str]:
         return nlb_rules.notes(spec)
 
+    @classmethod
+    def dangers(cls, spec: Spec) -> Iterable[str]:
+        return nlb_rules.warnings(spec)
+
     def warnings(self, spec: Spec) -> Iterable[str]:
-        return [*nlb_rules.warnings(spec), *placed.warnings(spec, self)]
+        return [*self.dangers(spec), *placed.warnings(spec, self)]
 
     def render(self, name: str, spec: Spec, parent: pulumi.ComponentResource) -> Rendered:
         from lbkit.targets.aws.render import render

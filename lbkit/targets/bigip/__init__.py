@@ -14,7 +14,8 @@ from lbkit.spec.values import Address, Count
 from lbkit.targets.base import Rendered, Rule, Target
 from lbkit.targets.bigip.device import Device, Pair, checked
 from lbkit.targets.bigip.gaps import GAPS
-from lbkit.targets.bigip.notes import notes, warnings
+from lbkit.targets.bigip.notes import dangers, notes
+from lbkit.targets.bigip.notes import placement as placement_warnings
 from lbkit.targets.bigip.placement import problems as placement_problems
 from lbkit.targets.bigip.placement import servable
 from lbkit.targets.bigip.rules import problems
@@ -62,11 +63,16 @@ class Ltm(Target):
     def misplaced(self, spec: Spec) -> Iterable[Problem]:
         return placement_problems(spec, self)
 
-    def notes(self, spec: Spec) -> Iterable[str]:
+    @classmethod
+    def notes(cls, spec: Spec) -> Iterable[str]:
         return notes(spec)
 
+    @classmethod
+    def dangers(cls, spec: Spec) -> Iterable[str]:
+        return dangers(spec)
+
     def warnings(self, spec: Spec) -> Iterable[str]:
-        return warnings(spec, self)
+        return [*dangers(spec), *placement_warnings(self)]
 
     def render(self, name: str, spec: Spec, parent: pulumi.ComponentResource) -> Rendered:
         from lbkit.targets.bigip.ltm import render

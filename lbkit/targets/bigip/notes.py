@@ -28,11 +28,10 @@ def notes(spec: Spec) -> Iterator[str]:
             yield f"listeners.{name}.allow: one virtual server for each range, each with its own connections and statistics."
 
 
-def warnings(spec: Spec, ltm: Ltm) -> Iterator[str]:
-    """Dangers."""
+def dangers(spec: Spec) -> Iterator[str]:
+    """Dangers of the spec."""
     for name, pool in spec.pools.items():
         yield from _pool(f"pools.{name}", pool)
-    yield from _placement(ltm)
 
 
 def _probes(at: str, pool: Pool) -> Iterator[str]:
@@ -71,7 +70,8 @@ def _pool(at: str, pool: Pool) -> Iterator[str]:
         yield f"{at}.timeouts.idle: an answer that takes longer than {pool.timeouts.idle:g} s to begin is cut."
 
 
-def _placement(ltm: Ltm) -> Iterator[str]:
+def placement(ltm: Ltm) -> Iterator[str]:
+    """Dangers of where it stands."""
     if ltm.snat == "none":
         yield "Ltm.snat: without it, nodes must send their answers through the BIG-IP, or clients never see them."
     if not ltm.save:

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 from pulumi.provider.experimental import provider, server
 from pulumi.provider.experimental.property_value import PropertyValue
 
-from tests.e2e.doubles.recording import Properties, Recording, own_type, plain, record
+from tests.e2e.doubles.recording import MADE, Properties, Recording, own_type, plain, record
 
 LISTENER, RULE = "aws:lb/listener:Listener", "aws:lb/listenerRule:ListenerRule"
 GROUP, BALANCER = "aws:lb/targetGroup:TargetGroup", "aws:lb/loadBalancer:LoadBalancer"
@@ -175,6 +175,15 @@ class Aws(Recording):
         self._watch()
         return updated
 
+    async def read(self, request: provider.ReadRequest) -> provider.ReadResponse:
+        """For an import: what the object is, as inputs."""
+        thing = self.world.things.get(request.resource_id)
+        if thing is None or request.properties:
+            return await super().read(request)
+        found = {key: _value(value) for key, value in thing.items() if key != "type"}
+        inputs = {key: value for key, value in found.items() if key == "name" or key not in MADE}
+        return provider.ReadResponse(request.resource_id, found, inputs)
+
     async def delete(self, request: provider.DeleteRequest) -> None:
         self.world.check_free(request.resource_id)
         await super().delete(request)
@@ -184,6 +193,14 @@ class Aws(Recording):
     def _watch(self) -> None:
         for arn in self.world.empty():
             record("empty", GROUP, arn, arn, {})
+
+
+def _value(plainly: Any) -> PropertyValue:
+    if isinstance(plainly, dict):
+        return PropertyValue({key: _value(item) for key, item in plainly.items()})
+    if isinstance(plainly, list):
+        return PropertyValue([_value(item) for item in plainly])
+    return PropertyValue(float(plainly) if isinstance(plainly, int) and not isinstance(plainly, bool) else plainly)
 
 
 def _inputs(properties: Properties) -> Thing:

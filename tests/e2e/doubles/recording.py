@@ -66,11 +66,14 @@ class Recording(provider.Provider):
     async def check(self, request: provider.CheckRequest) -> provider.CheckResponse:
         inputs = dict(request.new_inputs)
         if own_type(request.type) in AUTONAMED and "name" not in inputs:
-            inputs["name"] = request.old_inputs.get("name") or PropertyValue(f"{request.name}-{uuid.uuid4().hex[:7]}")
+            # A name is kept only if it was chosen here, as the real provider does: an imported one was not.
+            kept = request.old_inputs.get("name") if DEFAULTS in request.old_inputs else None
+            inputs["name"] = kept or PropertyValue(f"{request.name}-{uuid.uuid4().hex[:7]}")
+            inputs[DEFAULTS] = PropertyValue([PropertyValue("name")])
         return provider.CheckResponse(inputs=inputs)
 
     async def diff(self, request: provider.DiffRequest) -> provider.DiffResponse:
-        known = set(request.new_inputs) | (set(request.old_state) - MADE)
+        known = (set(request.new_inputs) | (set(request.old_state) - MADE)) - {DEFAULTS}
         changed = sorted(k for k in known if plain(request.old_state.get(k)) != plain(request.new_inputs.get(k)))
         replaces = [
             key for key in changed if key in REPLACES.get(own_type(request.type), ()) or self.forces(key, request)
@@ -83,8 +86,7 @@ class Recording(provider.Provider):
 
     async def create(self, request: provider.CreateRequest) -> provider.CreateResponse:
         if request.preview:
-            unknown = {key: PropertyValue(Computed()) for key in MADE if key not in request.properties}
-            return provider.CreateResponse(resource_id="", properties={**request.properties, **unknown})
+            return provider.CreateResponse(resource_id="", properties=request.properties)  # the rest is unknown
         made = identity(own_type(request.type), request.name, request.properties)
         record("create", own_type(request.type), request.name, made["id"], request.properties)
         outputs = {key: PropertyValue(value) for key, value in made.items() if key not in request.properties}
@@ -95,17 +97,20 @@ class Recording(provider.Provider):
             record("update", own_type(request.type), request.name, request.resource_id, request.news)
         told = {key: value for key, value in request.olds.items() if key in MADE}
         if own_type(request.type) == "aws:ec2/launchTemplate:LaunchTemplate":
-            number = plain(request.olds["latestVersion"])
-            told["latestVersion"] = PropertyValue(Computed() if request.preview else number + 1)
+            number = plain(told.pop("latestVersion"))
+            if not request.preview:
+                told["latestVersion"] = PropertyValue(number + 1)
         return provider.UpdateResponse(properties={**told, **request.news})
 
     async def read(self, request: provider.ReadRequest) -> provider.ReadResponse:
-        return provider.ReadResponse(request.resource_id, request.inputs, request.properties)
+        return provider.ReadResponse(request.resource_id, request.properties, request.inputs)
 
     async def delete(self, request: provider.DeleteRequest) -> None:
         record("delete", own_type(request.type), request.name, request.resource_id, request.properties)
 
 
+DEFAULTS = "__defaults"
+"""Which inputs the provider chose."""
 MADE = {"id", "arn", "arnSuffix", "dnsName", "name", "latestVersion", "publicIp"}
 """What the cloud tells of a made object."""
 

@@ -1,0 +1,6 @@
+"""The plugin's entry for Pulumi's Python host, which runs `python -m lbkit`."""
+
+from lbkit.package.provider import serve
+
+if __name__ == "__main__":
+    serve()

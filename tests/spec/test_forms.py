@@ -104,9 +104,11 @@ def test_a_late_address_keeps_its_checks(preview: bool):  # LB-4
         bad = Node(address=pulumi.Output.secret("hunter2.local"))
         pulumi.ComponentResource("test:index:Holder", "holder", {"address": bad.address})
 
-    with pytest.raises(Exception, match="address: This is a name") as caught:
+    with pytest.raises(LbkitError, match=r"(?s)address\n +This is a name") as caught:
         registered(program, preview=preview)
+    assert isinstance(caught.value, pulumi.RunError), "text alone, no stack trace"
     assert "hunter2" not in str(caught.value)
+    assert "While processing" not in str(caught.value), "Pulumi prints all inputs of the resource behind these words"
 
 
 def test_a_late_value_is_refused_where_structure_must_be_known():

@@ -128,9 +128,14 @@ def _problems(detail: ErrorDetails, model: type[BaseModel], at: str) -> Iterable
 
 
 def _hidden(model: type[BaseModel], loc: list[Any]) -> bool:
-    """Whether a field on the way may hold a secret: those are declared with `repr=False`."""
-    fields = ((_class_at(model, loc[:end]), str(part)) for end, part in enumerate(loc))
-    return any(not cls.model_fields[name].repr for cls, name in fields if cls and name in cls.model_fields)
+    """Whether a field on the way may hold a secret: those are declared with `repr=False`. An unknown one may be such a
+    field's name with a slip in it."""
+    for end, part in enumerate(loc):
+        if cls := _class_at(model, loc[:end]):
+            field = cls.model_fields.get(str(part))
+            if not field.repr if field else any(not known.repr for known in cls.model_fields.values()):
+                return True
+    return False
 
 
 def _reason(detail: ErrorDetails, model: type[BaseModel], loc: list[Any]) -> str:

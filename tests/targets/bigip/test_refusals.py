@@ -194,6 +194,9 @@ def test_no_error_shows_a_secret():  # F5-1
         with pytest.raises(SpecError) as caught:
             Device(**{"address": "192.0.2.10", "user": "admin", "password": "hunter2-secret", **broken})  # type: ignore[arg-type]
         assert "hunter2" not in str(caught.value)
+    with pytest.raises(SpecError, match="Did you mean `password`") as caught:
+        Device(address="192.0.2.10", user="admin", pasword="hunter2-secret")  # type: ignore[call-arg]
+    assert "hunter2" not in str(caught.value), "a slip in the field's name"
 
 
 WARNED: list[tuple[dict[str, Any], Ltm, str]] = [

@@ -44,6 +44,26 @@ def test_a_placement_that_aws_would_refuse_makes_nothing(preview: bool, answers:
     assert isinstance(caught.value, pulumi.RunError)
 
 
+ELSEWHERE = "subnet-0aa0bb1cc2dd3ee4f"
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("node_subnet_ids", {"node_subnet_ids": [ELSEWHERE]}),
+        ("machines.p.subnet_ids", {"machines": {"p": {"subnet_ids": [ELSEWHERE]}}}),
+    ],
+)
+def test_a_fleet_in_another_network_is_refused(path: str, place: dict[str, Any]):  # CR-3
+    answers = {FIRST: subnet("a"), SECOND: subnet("b"), ELSEWHERE: subnet("a", "vpc-0f1e2d3c")}
+
+    def program() -> None:
+        LoadBalancer("lb", changed(FLEET), alb(**place))
+
+    with pytest.raises(SpecError, match=rf"(?s)Alb\.{path}.*one VPC"):
+        registered(program, preview=True, answers=answers)
+
+
 def test_an_aws_that_does_not_answer_is_named_with_the_way_out():
     def program() -> None:
         LoadBalancer("lb", changed({}), alb())

@@ -71,6 +71,14 @@ def test_shared_pools_keep_a_sticky_client_together():
     assert rule(planned(changes))["actions"][0]["forward"]["stickiness"] == {"enabled": True, "duration": 60}
 
 
+def test_a_scheme_that_stays_keeps_the_port():
+    """As on the other homes: only a new scheme brings its own."""
+    to = {"scheme": "http", "host": "b.example", "status": 301}
+    found = planned({"listeners.l.port": 8080, **routed(r={"path": "/v1", "redirect": to})})
+    (rule,) = [item for label, item in found.items() if label.startswith("route--l--")]
+    assert rule.args["actions"][0]["redirect"]["port"] == "#{port}"
+
+
 def test_a_listener_that_redirects_has_no_pool():
     changes = {"listeners.l.pool": None, "listeners.l.redirect": {"scheme": "https", "status": 301},
                "listeners.m": {"port": 90, "pool": "p"}}  # fmt: skip

@@ -60,7 +60,7 @@ def _listener(name: str, listener: Listener, spec: Spec) -> Args:
 def _default(listener: Listener, spec: Spec) -> Args:
     if listener.pool:
         return _forward(listener.pool)
-    return _redirect(listener.redirect) if listener.redirect else _NOT_FOUND
+    return _redirect(listener.redirect, listener) if listener.redirect else _NOT_FOUND
 
 
 def _mutual(name: str, tls: Tls) -> Args:
@@ -102,16 +102,16 @@ def _rule(name: str, route: Route, number: int, spec: Spec) -> Planned:
         "listener_arn": Ref(key("listener", name), "arn"),
         "priority": number,
         "conditions": conditions(route),
-        "actions": [_action(route, spec)],
+        "actions": [_action(route, spec.listeners[name], spec)],
     }
     to = [route.pool] if route.pool else list(route.pools)
     after = [place for pool in to for place in serving(pool, spec.pools[pool])]
     return Planned("lb.ListenerRule", args, after=after)
 
 
-def _action(route: Route, spec: Spec) -> Args:
+def _action(route: Route, listener: Listener, spec: Spec) -> Args:
     if route.redirect:
-        return _redirect(route.redirect)
+        return _redirect(route.redirect, listener)
     if route.answer:
         kind = route.answer.content_type.partition(";")[0]
         answer = {"status_code": str(route.answer.status), "content_type": kind, "message_body": route.answer.body}
@@ -134,9 +134,10 @@ def _together(to: Iterable[str], spec: Spec) -> Args:
     return {"enabled": bool(sticky), "duration": max(map(sticky_seconds, sticky), default=1)}
 
 
-def _redirect(redirect: Redirect) -> Args:
+def _redirect(redirect: Redirect, listener: Listener) -> Args:
     """What is unset stays as it was asked; a new scheme brings its own port, and a new path leaves the query behind."""
-    own_port = {"https": "443", "http": "80", None: "#{port}"}[redirect.scheme]
+    kept = redirect.scheme in (None, listener.protocol)
+    own_port = "#{port}" if kept else {"https": "443", "http": "80"}[str(redirect.scheme)]
     to = {
         "protocol": redirect.scheme.upper() if redirect.scheme else "#{protocol}",
         "host": redirect.host or "#{host}",

@@ -111,6 +111,21 @@ def test_a_late_address_keeps_its_checks(preview: bool):  # LB-4
     assert "While processing" not in str(caught.value), "Pulumi prints all inputs of the resource behind these words"
 
 
+@pytest.mark.parametrize("public", [True, False])
+def test_a_late_public_address_needs_a_word_as_well(public: bool):  # CR-6
+    import pulumi
+
+    def program() -> None:
+        node = Node(address=pulumi.Output.from_input("8.8.8.8"), public=public)
+        pulumi.ComponentResource("test:index:Holder", "holder", {"address": node.address})
+
+    if public:
+        assert registered(program, preview=False).order
+        return
+    with pytest.raises(LbkitError, match=r"(?s)address\n +This is a public address"):
+        registered(program, preview=False)
+
+
 def test_a_late_value_is_refused_where_structure_must_be_known():
     import pulumi
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union
 from pydantic import GetCoreSchemaHandler, ValidationError, ValidationInfo
 from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
-from lbkit.errors import LbkitError, Problem
+from lbkit.errors import Belated, Problem
 
 T = TypeVar("T")
 
@@ -35,8 +35,7 @@ class _Later:
             except ValidationError as error:
                 reason = error.errors(include_input=False, include_url=False)[0]["msg"]
             problem = Problem(field or "", reason.removeprefix("Value error, "))
-            # no SpecError: Pulumi takes a ValueError for its own, and prints all inputs and a stack trace with it
-            raise LbkitError("A value that came late is not right", [problem])
+            raise Belated(problem)
 
         def wrap(value: Any, check: core_schema.ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
             if is_output(value):

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lbkit.errors import LbkitError, Problem
+from lbkit.errors import Belated, Problem
 from lbkit.spec.base import Model, default, shown, wrong
 from lbkit.spec.fleet import Fleet
 from lbkit.spec.health import HealthCheck, PassiveCheck
@@ -73,7 +73,7 @@ def _public(address: str, value: str = "") -> Problem | None:
 def _arrived(address: str) -> str:
     """A late address, which may be secret and is not shown."""
     if problem := _public(address):
-        raise LbkitError("A value that came late is not right", [problem])
+        raise Belated(problem)
     return address
 
 

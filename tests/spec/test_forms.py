@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from lbkit.cli import main
-from lbkit.errors import LbkitError, SpecError
+from lbkit.errors import Belated, LbkitError, SpecError
 from lbkit.load import load
 from lbkit.spec import HealthCheck, Listener, Node, Pool, Spec
 from tests.laws.leaves import BASE
@@ -104,7 +104,7 @@ def test_a_late_address_keeps_its_checks(preview: bool):  # LB-4
         bad = Node(address=pulumi.Output.secret("hunter2.local"))
         pulumi.ComponentResource("test:index:Holder", "holder", {"address": bad.address})
 
-    with pytest.raises(LbkitError, match=r"(?s)address\n +This is a name") as caught:
+    with pytest.raises(Belated, match=r"(?s)address\n +This is a name") as caught:
         registered(program, preview=preview)
     assert isinstance(caught.value, pulumi.RunError), "text alone, no stack trace"
     assert "hunter2" not in str(caught.value)
@@ -122,7 +122,7 @@ def test_a_late_public_address_needs_a_word_as_well(public: bool):  # CR-6
     if public:
         assert registered(program, preview=False).order
         return
-    with pytest.raises(LbkitError, match=r"(?s)address\n +This is a public address"):
+    with pytest.raises(Belated, match=r"(?s)address\n +This is a public address"):
         registered(program, preview=False)
 
 

@@ -10,11 +10,11 @@ import pulumi
 import pytest
 
 from lbkit import LoadBalancer
-from lbkit.errors import OperationError, SpecError
+from lbkit.errors import Belated, OperationError, SpecError
 from lbkit.spec import Spec
 from tests.laws.leaves import BASE, FLEET, TCP, put
 from tests.mocks import registered
-from tests.targets.aws.house import CERTIFICATE, GROUP, IDS, alb, changed, nlb
+from tests.targets.aws.house import CERTIFICATE, GROUP, IDS, TLS, TRUST, alb, changed, nlb
 
 FIRST, SECOND = IDS["subnet_ids"]
 
@@ -99,7 +99,7 @@ def test_late_ids_image_and_user_data_are_accepted(preview: bool):  # LB-4
         data["pools"]["p"]["fleet"] |= {"image": late("ami-0a1b2c3d"), "user_data": late("#!/bin/sh")}
         data["listeners"]["s"] = {
             "port": 443, "protocol": "https", "pool": "p",
-            "tls": {"default": {"certificate": late(CERTIFICATE.format("a"))}, "client_ca": late("arn:x")},
+            "tls": {"default": {"certificate": late(CERTIFICATE.format("a"))}, "client_ca": late(TRUST)},
         }  # fmt: skip
         home = alb(
             vpc_id=late(IDS["vpc_id"]), subnet_ids=[late(item) for item in IDS["subnet_ids"]],
@@ -112,6 +112,39 @@ def test_late_ids_image_and_user_data_are_accepted(preview: bool):  # LB-4
     (template,) = registered(program, preview=preview).of("aws:ec2/launchTemplate:LaunchTemplate").values()
     assert template["inputs"]["imageId"] == "ami-0a1b2c3d"
     assert base64.b64decode(template["inputs"]["userData"]).decode() == "#!/bin/sh"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "reason"),
+    [
+        ("pools.p.nodes.a.address", "fd00::1", "IPv4"),
+        ("pools.p.nodes.a.address", "169.254.169.254", "one machine"),
+        ("pools.p.nodes.a", {"instance": "i-1234567890abcdef0"}, "placeholder"),
+        ("pools.p.fleet.image", "ami-1234567890abcdef0", "placeholder"),
+        ("pools.p.fleet.user_data", "AKIA" + "A" * 16, "credential"),
+        ("listeners.l.tls.default.certificate", "/etc/site.pem", "ARN"),
+        ("listeners.l.tls.names", {"x": {"certificate": "/etc/site.pem"}}, "ARN"),
+        ("listeners.l.tls.client_ca", "s3://ours/ca.pem", "aws.lb.TrustStore"),
+    ],
+)
+def test_a_late_value_is_judged_when_it_arrives(path: str, value: Any, reason: str):  # LB-4, AW-14
+    def program() -> None:
+        data = copy.deepcopy(BASE)
+        for at, item in {**(FLEET if "fleet" in path else {}), **(TLS if "tls" in path else {})}.items():
+            put(data, at, copy.deepcopy(item))
+        if path == "pools.p.nodes.a":
+            del data["pools"]["p"]["nodes"]["b"]
+        put(data, path, lately(value))
+        LoadBalancer("lb", Spec.load(data), alb(node_security_group_ids=[GROUP], check_placement=False))
+
+    with pytest.raises(Belated, match=rf"(?s){path}.*{reason}") as caught:
+        registered(program, preview=False)
+    assert isinstance(caught.value, pulumi.RunError)
+    assert "AKIA" not in str(caught.value)
+
+
+def lately(value: Any) -> Any:
+    return {key: lately(item) for key, item in value.items()} if isinstance(value, dict) else late(value)
 
 
 @pytest.mark.parametrize("preview", [True, False], ids=["preview", "up"])

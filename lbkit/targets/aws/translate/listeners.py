@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lbkit.spec import Listener, Pool, Redirect, Route, Spec, Tls
+from lbkit.targets.aws.alb_rules import certificate, late_authorities
 from lbkit.targets.aws.placement import Placement
 from lbkit.targets.aws.plan import BALANCER, Args, Plan, Planned, Ref, key
 from lbkit.targets.aws.routes import conditions, numbers
+from lbkit.targets.aws.rules import judged
 from lbkit.targets.aws.translate.pools import sticky_seconds
 
 POLICIES = {"1.2": "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09", "1.3": "ELBSecurityPolicy-TLS13-1-3-PQ-2025-09"}
@@ -50,7 +52,8 @@ def _listener(name: str, listener: Listener, spec: Spec) -> Args:
     }
     if listener.tls:
         args["ssl_policy"] = POLICIES[listener.tls.min_version]
-        args["certificate_arn"] = listener.tls.default.certificate
+        at = f"listeners.{name}.tls.default.certificate"
+        args["certificate_arn"] = judged(at, listener.tls.default.certificate, certificate)
         args["mutual_authentication"] = _mutual(name, listener.tls)
     if listener.pool and listener.protocol in ("tcp", "tls"):
         args["tcp_idle_timeout_seconds"] = int(spec.pools[listener.pool].timeouts.idle)
@@ -66,7 +69,8 @@ def _default(listener: Listener, spec: Spec) -> Args:
 def _mutual(name: str, tls: Tls) -> Args:
     if tls.client_ca is None:
         return {"mode": "off"}
-    store = Ref(key("trust", name), "arn") if bundle(tls) else tls.client_ca
+    given = judged(f"listeners.{name}.tls.client_ca", tls.client_ca, late_authorities)
+    store = Ref(key("trust", name), "arn") if bundle(tls) else given
     return {"mode": "verify", "trust_store_arn": store}
 
 
@@ -90,7 +94,12 @@ def _certificates(name: str, tls: Tls) -> Plan:
     return {
         key("certificate", name, label): Planned(
             "lb.ListenerCertificate",
-            {"listener_arn": Ref(key("listener", name), "arn"), "certificate_arn": item.certificate},
+            {
+                "listener_arn": Ref(key("listener", name), "arn"),
+                "certificate_arn": judged(
+                    f"listeners.{name}.tls.names.{label}.certificate", item.certificate, certificate
+                ),
+            },
         )
         for label, item in tls.names.items()
     }

@@ -9,7 +9,7 @@ from lbkit.spec import HealthCheck, Node, Pool, Spec
 from lbkit.spec.inputs import is_output
 from lbkit.targets.aws.placement import Application, Network, Placement
 from lbkit.targets.aws.plan import BALANCER, Args, Plan, Planned, Ref, key
-from lbkit.targets.aws.rules import health_protocol, health_timeout
+from lbkit.targets.aws.rules import address, health_protocol, health_timeout, instance, judged
 from lbkit.targets.aws.translate.balancer import elastic
 from lbkit.targets.aws.translate.firewall import ways_to
 
@@ -28,7 +28,7 @@ def pools(spec: Spec, home: Placement) -> Plan:
         for label, node in pool.nodes.items():
             plan[key("node", name, label)] = Planned(
                 "lb.TargetGroupAttachment",
-                {"target_group_arn": Ref(name, "arn"), **_attachment(node, pool, home)},
+                {"target_group_arn": Ref(name, "arn"), **_attachment(f"pools.{name}.nodes.{label}", node, pool, home)},
                 after=ways_to(name, pool, home, label),
             )
     return plan
@@ -93,8 +93,9 @@ def _health_check(pool: Pool, check: HealthCheck, grpc: str | None) -> Args:
     }
 
 
-def _attachment(node: Node, pool: Pool, home: Placement) -> Args:
-    target = node.address if node.instance is None else node.instance
+def _attachment(at: str, node: Node, pool: Pool, home: Placement) -> Args:
+    by_address = judged(f"{at}.address", node.address, address)
+    target = by_address if node.instance is None else judged(f"{at}.instance", node.instance, instance)
     args = {"target_id": target, "port": node.port or pool.port}
     return (
         {**args, "availability_zone": _zone(node.address, home)} if home.outside_vpc and node.instance is None else args

@@ -182,6 +182,15 @@ def test_a_mistake_is_an_error_that_names_the_field_and_the_remedy(mistake: str,
     assert all(said(p) for p in caught.value.problems)
 
 
+def test_a_pool_that_differs_is_told_apart_from_the_one_that_leads():
+    """The listener's own pool sets what the virtual server has once, also where a route leads to it again."""
+    routes = {"r": {"path": "/v1", "pool": "q"}, "s": {"path": "/v2", "pool": "p"}}
+    wanted = spec({"pools.q": {**Q, "timeouts": {"idle": 60}}, "listeners.l.routes": routes})
+    (found,) = problems(wanted, LTM)
+    assert found.path == "pools.q.timeouts.idle"
+    assert "Pool 'p' is behind the same listener" in found.reason
+
+
 def said(problem: Problem) -> bool:
     return bool(problem.reason) and len(f"{problem.reason}{problem.remedy}") > 15
 

@@ -39,6 +39,7 @@ class LoadBalancer(pulumi.ComponentResource):
         self, name: str, spec: Spec | Mapping[str, Any], target: Target, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         _check_name(name)
+        _check_target(target)
         known = spec if isinstance(spec, Spec) else Spec.load(spec)
         check(name, known, target)
         super().__init__("lbkit:index:LoadBalancer", name, {"spec": known.model_dump()}, opts)
@@ -53,6 +54,13 @@ class LoadBalancer(pulumi.ComponentResource):
         self.pools = pulumi.Output.from_input(made.pools)
         self.resources: dict[str, pulumi.Resource] = made.resources
         self.register_outputs({"endpoint": self.endpoint, "url": self.url, "urls": self.urls, "pools": self.pools})
+
+
+def _check_target(target: Any) -> None:
+    if not isinstance(target, Target):
+        what = "It is a class." if isinstance(target, type) else f"It is a {type(target).__name__}."
+        remedy = "Give one of Native(), Alb(...), Nlb(...), Ltm(...), with its brackets."
+        raise SpecError("LoadBalancer's target is not right", [Problem("target", what, remedy)])
 
 
 def _check_name(name: str) -> None:

@@ -239,4 +239,20 @@ def test_what_is_legal_and_dangerous_is_said(changes: dict[str, Any], ltm: Ltm, 
     assert any(text in note for note in (*ltm.notes(wanted), *ltm.warnings(wanted)))
     quiet = spec({"pools.p.health_check": {"path": "/h", "host": "a.x", "timeout": 5}})
     calm = Ltm(address="10.1.0.10", device=SimpleNamespace(package="f5bigip"))
-    assert [*calm.notes(quiet), *calm.warnings(quiet)] == []
+    assert list(calm.warnings(quiet)) == []
+
+
+def test_every_deviation_from_an_unset_default_is_said():
+    wanted = spec()
+    said = "\n".join(LTM.notes(wanted))
+    for word in (
+        "drain: a BIG-IP lets",
+        "no timer for the first byte",
+        "tries another node",
+        "limits and timers",
+        "no timeout of its own",
+    ):
+        assert word in said
+    carried = "\n".join(LTM.notes(spec(TCP)))
+    assert "first byte" not in carried
+    assert "limits and timers" not in carried

@@ -212,7 +212,8 @@ def notes(spec: Spec) -> Iterator[str]:
                    "less than they take.")  # fmt: skip
     for name, listener in spec.listeners.items():
         yield (f"listeners.{name}: ALB has its own limits and timers for a client's request, and keeps the X-Forwarded-For "
-               "that a client sends: only its last entry is true.")  # fmt: skip
+               "that a client sends: only its last entry is true. It drops headers whose name holds more than letters, digits "
+               "and '-'.")  # fmt: skip
         for label, route in listener.routes.items():
             if route.headers or route.query:
                 yield f"listeners.{name}.routes.{label}: ALB compares headers and query without regard to case."

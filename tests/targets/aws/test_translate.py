@@ -173,7 +173,7 @@ def test_every_deviation_from_an_unset_default_is_said():
     sticky = {"pools.p.sticky": {}, "listeners.l.routes": {"r": {"headers": {"X-A": "b"}, "answer": {"status": 200}}}}
     said = "\n".join(alb().notes(changed(sticky)))
     for word in ("health_check.timeout: 4 s", "first_byte: 300 s", "10 s for a node", "tries again", "X-Forwarded-For",
-                 "AWSALB and is kept for a day", "without regard to case", "without the charset"):  # fmt: skip
+                 "AWSALB and is kept for a day", "drops headers whose name", "without regard to case", "without the charset"):  # fmt: skip
         assert word in said
     assert "until its answer begins" in "\n".join(alb().notes(changed(FLEET)))
 

@@ -170,7 +170,13 @@ def test_late_nodes_and_addresses_of_an_nlb_are_accepted(preview: bool):  # LB-4
 def test_a_single_static_address_is_the_endpoint():  # CR-4
     def program() -> None:
         balancer = LoadBalancer("lb", changed({}, TCP), nlb(subnet_ids=[FIRST], static_addresses=True))
-        assert set(balancer.resources) >= {"load_balancer", "p", "listener--l", f"address--{FIRST}", "node--p--a"}
+        assert set(balancer.resources) >= {
+            "load_balancer",
+            "p",
+            "listener--l",
+            f"address--{FIRST}",
+            "node--p--10-0-0-1-8000",
+        }
 
     outputs = registered(program, preview=False).outputs["lb"]
     assert outputs["endpoint"] == "198.51.100.7"

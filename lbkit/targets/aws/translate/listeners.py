@@ -14,7 +14,7 @@ from lbkit.targets.aws.placement import Placement
 from lbkit.targets.aws.plan import BALANCER, Args, Plan, Planned, Ref, key
 from lbkit.targets.aws.routes import conditions, numbers
 from lbkit.targets.aws.rules import judged
-from lbkit.targets.aws.translate.pools import sticky_seconds
+from lbkit.targets.aws.translate.pools import attachment, sticky_seconds
 
 POLICIES = {"1.2": "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09", "1.3": "ELBSecurityPolicy-TLS13-1-3-PQ-2025-09"}
 """By the oldest version allowed: AWS's current recommendations."""
@@ -40,7 +40,7 @@ def listeners(spec: Spec, home: Placement) -> Plan:
 
 def serving(name: str, pool: Pool) -> list[str]:
     """Keys of what puts nodes into a pool's target group."""
-    return [key("join", name)] if pool.fleet else [key("node", name, label) for label in pool.nodes]
+    return [key("join", name)] if pool.fleet else [attachment(name, label, pool) for label in pool.nodes]
 
 
 def _listener(name: str, listener: Listener, spec: Spec) -> Args:

@@ -13,7 +13,7 @@ from lbkit.spec import Listener, Route
 from lbkit.spec.listener import precedence
 from lbkit.targets.aws.plan import Plan, Ref
 from lbkit.targets.aws.routes import misnumbered, numbers, overlap
-from tests.targets.aws.house import TLS, planned, refusals, routed
+from tests.targets.aws.house import CERTIFICATE, TLS, planned, refusals, routed
 
 
 def rule(plan: Plan) -> dict[str, Any]:
@@ -69,6 +69,15 @@ def test_a_destination_becomes_an_action(leads: dict[str, Any], action: dict[str
 def test_shared_pools_keep_a_sticky_client_together():
     changes = {**routed(r={"path": "/v1", "pools": {"p": 1, "q": 1}}), "pools.p.sticky": {"ttl": 60}}
     assert rule(planned(changes))["actions"][0]["forward"]["stickiness"] == {"enabled": True, "duration": 60}
+
+
+def test_a_certificate_that_changes_its_name_stays():
+    def named(*names: str) -> set[str]:
+        further = {name: {"certificate": CERTIFICATE.format(f"{at}0-1f")} for at, name in enumerate(names)}
+        return set(planned({**TLS, "listeners.l.tls.names": further}))
+
+    assert named("a", "b") == named("b", "a") == named("x", "y")
+    assert {"certificate--l--00-1f", "certificate--l--10-1f"} <= named("a", "b")
 
 
 def test_a_scheme_that_stays_keeps_the_port():

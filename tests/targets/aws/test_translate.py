@@ -78,7 +78,7 @@ SELF_SIGNED = {"pools.p.protocol": "https", "pools.p.tls": {"verify": False}}
         ({**TLS, "listeners.l.tls.client_ca": "s3://ours/ca/all.pem"}, "listener--l:mutual_authentication",
          {"mode": "verify", "trust_store_arn": Ref("trust--l", "arn")}),
         ({**TLS, "listeners.l.tls.client_ca": "s3://ours/ca/all.pem"}, "trust--l:ca_certificates_bundle_s3_key", "ca/all.pem"),
-        ({**TLS, "listeners.l.tls.names": {"x": {"certificate": CERTIFICATE.format("b")}}}, "certificate--l--x:certificate_arn",
+        ({**TLS, "listeners.l.tls.names": {"x": {"certificate": CERTIFICATE.format("b")}}}, "certificate--l--b:certificate_arn",
          CERTIFICATE.format("b")),
         (routed(r={"path": "/v1"}) | {"listeners.l.pool": None, "listeners.n": {"port": 91, "pool": "p"}},
          "listener--l:default_actions.0.fixed_response.status_code", "404"),

@@ -6,9 +6,11 @@ group: not at first, and not when a group is replaced.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from lbkit.spec import Listener, Pool, Redirect, Route, Spec, Tls
+from lbkit.spec.inputs import is_output
 from lbkit.targets.aws.alb_rules import certificate, late_authorities
 from lbkit.targets.aws.placement import Placement
 from lbkit.targets.aws.plan import BALANCER, Args, Plan, Planned, Ref, key
@@ -91,8 +93,10 @@ def _trust(name: str, tls: Tls) -> Plan:
 
 
 def _certificates(name: str, tls: Tls) -> Plan:
+    """Each by its own id, not by the user's name: AWS holds it once, so if another resource came to stand for it, the old
+    one's removal would take it away."""
     return {
-        key("certificate", name, label): Planned(
+        key("certificate", name, label if is_output(item.certificate) else _id(str(item.certificate))): Planned(
             "lb.ListenerCertificate",
             {
                 "listener_arn": Ref(key("listener", name), "arn"),
@@ -103,6 +107,11 @@ def _certificates(name: str, tls: Tls) -> Plan:
         )
         for label, item in tls.names.items()
     }
+
+
+def _id(arn: str) -> str:
+    """The last part of an ARN, as part of a key."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", arn.rpartition("/")[2])
 
 
 def _rule(name: str, route: Route, number: int, spec: Spec) -> Planned:

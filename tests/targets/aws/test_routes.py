@@ -228,6 +228,15 @@ def test_two_routes_that_one_request_fits_overlap(routes: dict[str, dict[str, An
             assert overlap(b, a)
 
 
+def test_case_tells_no_two_routes_apart():
+    def fit(a: dict[str, Any], b: dict[str, Any]) -> bool:
+        return overlap(Route(pool="p", **a), Route(pool="p", **b))
+
+    assert not fit({"headers": {"X-A": "b"}}, {"headers": {"x-a": "c"}})
+    assert fit({"headers": {"X-A": "b"}}, {"headers": {"x-a": "B"}})
+    assert fit({"query": {"a": "b"}}, {"query": {"A": "B"}})
+
+
 def test_ordinary_routes_need_no_priority():
     routes: dict[str, dict[str, Any]] = {"api": {"path": "/v1"}, "models": {"path": "/v1/models"}, "status": {"exact": "/status"},
               "host": {"host": "api.example.com"}, "below": {"host": "*.example.com", "path": "/v1"},

@@ -184,6 +184,14 @@ def test_a_mistake_is_an_error_that_names_the_field_and_the_remedy(mistake: str,
     assert all(said(p) for p in caught.value.problems)
 
 
+def test_source_addresses_are_of_the_nodes_kind():
+    wanted = spec({"pools.p.nodes.a.address": "fd00::1"})
+    (found,) = problems(wanted, Ltm(address="10.1.0.10", snat=["10.9.0.1"]))
+    assert (found.path, "IPv6" in found.reason) == ("pools.p.nodes.a.address", True)
+    for snat in ("automap", ["10.9.0.1", "fd00::9"]):
+        assert not problems(wanted, Ltm(address="10.1.0.10", snat=snat))
+
+
 def test_a_pool_that_differs_is_told_apart_from_the_one_that_leads():
     """The listener's own pool sets what the virtual server has once, also where a route leads to it again."""
     routes = {"r": {"path": "/v1", "pool": "q"}, "s": {"path": "/v2", "pool": "p"}}

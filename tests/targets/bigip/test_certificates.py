@@ -67,6 +67,10 @@ def test_a_changed_certificate_has_another_name(tmp_path: Path, files: tuple[Pat
     assert not set(both[0]["certificates"]) & set(both[1]["certificates"])
     assert not set(both[0]["keys"]) & set(both[1]["keys"])
     assert set(both[0]["client_tls"]) == set(both[1]["client_tls"])
+    together = tmp_path / "chained.pem"
+    together.write_text(pem.read_text() + other.read_text())
+    chained = plan("lb", spec(tls({"certificate": str(together), "key": str(key)})), LTM)
+    assert not set(both[0]["certificates"]) & set(chained["certificates"]), "the same leaf with a chain"
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def _sources(spec: Spec, ltm: Ltm) -> Iterator[Problem]:
         for key, node in pool.nodes.items():
             address = known(node.address)
             if address and (version := ipaddress.ip_address(address).version) not in kinds:
-                yield Problem(f"pools.{name}.nodes.{key}.address", f"None of Ltm.snat is an IPv{version} address, so no answer would come back.",
+                yield Problem(f"pools.{name}.nodes.{key}.address", f"Ltm.snat has no IPv{version} address to reach this node from.",
                               "Add one, or use snat='automap'.", shown(address))  # fmt: skip
 
 

@@ -188,7 +188,8 @@ def test_source_addresses_are_of_the_nodes_kind():
     wanted = spec({"pools.p.nodes.a.address": "fd00::1"})
     (found,) = problems(wanted, Ltm(address="10.1.0.10", snat=["10.9.0.1"]))
     assert (found.path, "IPv6" in found.reason) == ("pools.p.nodes.a.address", True)
-    for snat in ("automap", ["10.9.0.1", "fd00::9"]):
+    more: list[Any] = ["automap", ["10.9.0.1", "fd00::9"]]
+    for snat in more:
         assert not problems(wanted, Ltm(address="10.1.0.10", snat=snat))
 
 

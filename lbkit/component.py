@@ -39,6 +39,7 @@ class LoadBalancer(pulumi.ComponentResource):
         self, name: str, spec: Spec | Mapping[str, Any], target: Target, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         _check_name(name)
+        _check_target(target)
         known = spec if isinstance(spec, Spec) else Spec.load(spec)
         check(name, known, target)
         super().__init__("lbkit:index:LoadBalancer", name, {"spec": known.model_dump()}, opts)
@@ -57,6 +58,13 @@ class LoadBalancer(pulumi.ComponentResource):
     def spelled(self, text: str) -> str:
         """A note, in the spelling of the program's language."""
         return text
+
+
+def _check_target(target: Any) -> None:
+    if not isinstance(target, Target):
+        what = "It is a class." if isinstance(target, type) else f"It is a {type(target).__name__}."
+        remedy = "Give one of Native(), Alb(...), Nlb(...), Ltm(...), with its brackets."
+        raise SpecError("LoadBalancer's target is not right", [Problem("target", what, remedy)])
 
 
 def _check_name(name: str) -> None:

@@ -62,5 +62,13 @@ class Unsupported(LbkitError):
     """The spec is right, but the chosen target can't do all of it."""
 
 
+class Belated(LbkitError):
+    """A value that another resource had is not right. No ValueError: Pulumi takes those for its own, and prints all of a
+    resource's inputs and a stack trace with them."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("A value that came late is not right", problems)
+
+
 class OperationError(LbkitError):
     """Something on this machine or on the network stands in the way: a port, a process, a socket."""

@@ -75,11 +75,14 @@ def test_plain_data_is_a_spec_too():
         ("a--b", SPEC, Native(), SpecError),
         ("", SPEC, Native(), SpecError),
         ("lb", {"pools": {}}, Native(), SpecError),
+        ("lb", SPEC, Ltm, SpecError),
+        ("lb", SPEC, None, SpecError),
+        ("lb", SPEC, {"address": "10.1.0.10"}, SpecError),
         ("lb", {**BASE, "pools": {"p": {**BASE["pools"]["p"], "firewall": True}}}, Native(), Unsupported),
     ],
 )
 def test_a_mistake_registers_nothing_and_is_printed_without_a_stack(
-    name: str, spec: Any, target: Target, kind: type
+    name: str, spec: Any, target: Any, kind: type
 ):  # LB-2
     with pytest.raises(kind) as caught:
         made(spec, target, name=name)

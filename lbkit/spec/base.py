@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -60,6 +61,8 @@ class Model(BaseModel):
             raise as_spec_error(error, cls, at) from None
 
 
+_INNER = re.compile(r"\[key\]|(literal|list|function-[a-z]+)\[.+\]")
+"""Steps of a path that are pydantic's own: a mapping's key, one of several types."""
 _WORDS = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"}
 
 
@@ -115,7 +118,7 @@ def join(*parts: object) -> str:
 
 
 def _problems(detail: ErrorDetails, model: type[BaseModel], at: str) -> Iterable[Problem]:
-    loc = [part for part in detail["loc"] if part != "[key]"]
+    loc = [part for part in detail["loc"] if not _INNER.fullmatch(str(part))]
     found = detail.get("ctx", {}).get("problems")
     if found:
         for problem in found:
@@ -128,9 +131,14 @@ def _problems(detail: ErrorDetails, model: type[BaseModel], at: str) -> Iterable
 
 
 def _hidden(model: type[BaseModel], loc: list[Any]) -> bool:
-    """Whether a field on the way may hold a secret: those are declared with `repr=False`."""
-    fields = ((_class_at(model, loc[:end]), str(part)) for end, part in enumerate(loc))
-    return any(not cls.model_fields[name].repr for cls, name in fields if cls and name in cls.model_fields)
+    """Whether a field on the way may hold a secret: those are declared with `repr=False`. An unknown one may be such a
+    field's name with a slip in it."""
+    for end, part in enumerate(loc):
+        if cls := _class_at(model, loc[:end]):
+            field = cls.model_fields.get(str(part))
+            if not field.repr if field else any(not known.repr for known in cls.model_fields.values()):
+                return True
+    return False
 
 
 def _reason(detail: ErrorDetails, model: type[BaseModel], loc: list[Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lbkit.errors import Problem
+from lbkit.errors import Belated, Problem
 from lbkit.spec.base import Model, default, shown, wrong
 from lbkit.spec.fleet import Fleet
 from lbkit.spec.health import HealthCheck, PassiveCheck
@@ -55,13 +55,26 @@ class Node(Model):
     def _private(self) -> Self:
         if (self.address is None) == (self.instance is None):
             raise wrong(Problem("address", "A node is known by an address or an instance id.", "Give exactly one."))
-        late = self.address is None or is_output(self.address)
-        if late or self.public or not ipaddress.ip_address(str(self.address)).is_global:
-            return self
-        raise wrong(
-            Problem("address", "This is a public address: traffic to the node would leave the private network.",
-                    "Use its private address, or say public=True.", shown(self.address))
-        )  # fmt: skip
+        address: Any = self.address
+        if is_output(address) and not self.public:
+            self.__dict__["address"] = address.apply(_arrived)
+        elif address is not None and not self.public and (problem := _public(address, shown(address))):
+            raise wrong(problem)
+        return self
+
+
+def _public(address: str, value: str = "") -> Problem | None:
+    if not ipaddress.ip_address(address).is_global:
+        return None
+    return Problem("address", "This is a public address: traffic to the node would leave the private network.",
+                   "Use its private address, or say public=True.", value)  # fmt: skip
+
+
+def _arrived(address: str) -> str:
+    """A late address, which may be secret and is not shown."""
+    if problem := _public(address):
+        raise Belated(problem)
+    return address
 
 
 class Queue(Model):

@@ -17,7 +17,8 @@ TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # RFC 9110 section 5.6.2
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
 
-def _matching(pattern: str, reason: str) -> Callable[[str], str]:
+def matching(pattern: str, reason: str) -> Callable[[str], str]:
+    """A check that the whole text fits the pattern, with an answer for people."""
     compiled = re.compile(pattern)
 
     def check(value: str) -> str:
@@ -133,19 +134,19 @@ HostPattern = Annotated[str, AfterValidator(_host_pattern)]
 Path = Annotated[
     str,
     Field(max_length=2048),
-    AfterValidator(_matching(r"/[!-~]*", "A path begins with '/' and holds no blanks; write others percent-encoded.")),
+    AfterValidator(matching(r"/[!-~]*", "A path begins with '/' and holds no blanks; write others percent-encoded.")),
 ]
 RoutePath = Annotated[Path, AfterValidator(_without_query)]
 Reference = Annotated[str, Field(min_length=1, max_length=2048), BeforeValidator(_file_or_id)]
-Method = Annotated[str, AfterValidator(_matching(TOKEN, "A method is one word, such as GET."))]
-HeaderName = Annotated[str, AfterValidator(_matching(TOKEN, "A header name is one word of RFC 9110 token characters."))]
+Method = Annotated[str, AfterValidator(matching(TOKEN, "A method is one word, such as GET."))]
+HeaderName = Annotated[str, AfterValidator(matching(TOKEN, "A header name is one word of RFC 9110 token characters."))]
 HeaderValue = Annotated[
     str,
-    AfterValidator(_matching(r"[!-~]([ -~]*[!-~])?", "A header value is printable ASCII without blanks at its ends.")),
+    AfterValidator(matching(r"[!-~]([ -~]*[!-~])?", "A header value is printable ASCII without blanks at its ends.")),
 ]
 QueryText = Annotated[
     str,
     Field(min_length=1, max_length=128),
-    AfterValidator(_matching(r"[ -~]+", "Query names and values are printable ASCII, as they are before encoding.")),
+    AfterValidator(matching(r"[ -~]+", "Query names and values are printable ASCII, as they are before encoding.")),
 ]
-CookieName = Annotated[str, AfterValidator(_matching(TOKEN, "A cookie name is one word."))]
+CookieName = Annotated[str, AfterValidator(matching(TOKEN, "A cookie name is one word."))]

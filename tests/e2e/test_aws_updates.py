@@ -70,9 +70,9 @@ def balancer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Balancer]:
 def test_a_pool_that_moves_to_another_port_comes_up_beside_the_old_one(balancer: Balancer):
     balancer.up({})
     calls = balancer.up({"pools.p.port": 8001})
-    assert before(calls, "create lb--p", "create lb--node--p--a")
-    assert before(calls, "create lb--node--p--a", "update lb--listener--l")
-    assert before(calls, "create lb--out--10-0-0-1--8001", "create lb--node--p--a")
+    assert before(calls, "create lb--p", "create lb--node--p--10-0-0-1-8001")
+    assert before(calls, "create lb--node--p--10-0-0-1-8001", "update lb--listener--l")
+    assert before(calls, "create lb--out--10-0-0-1--8001", "create lb--node--p--10-0-0-1-8001")
     assert before(calls, "update lb--listener--l", "delete lb--p")
     assert before(calls, "update lb--listener--l", "delete lb--out--10-0-0-1--8000")
     assert balancer.empty == []
@@ -81,7 +81,7 @@ def test_a_pool_that_moves_to_another_port_comes_up_beside_the_old_one(balancer:
 def test_a_pool_that_changes_its_protocol_comes_up_beside_the_old_one(balancer: Balancer):
     balancer.up({})
     calls = balancer.up({"pools.p.protocol": "https", "pools.p.tls": {"verify": False}})
-    assert before(calls, "create lb--node--p--b", "update lb--listener--l")
+    assert before(calls, "create lb--node--p--10-0-0-2-8000", "update lb--listener--l")
     assert before(calls, "update lb--listener--l", "delete lb--p")
     assert balancer.empty == []
 
@@ -91,7 +91,7 @@ def test_machines_take_over_from_nodes_before_the_listener_moves(balancer: Balan
     calls = balancer.up({**FIXED_FLEET, "pools.p.drain": 30})
     assert before(calls, "create lb--machines--p", "create lb--join--p")
     assert before(calls, "create lb--join--p", "update lb--listener--l")
-    assert before(calls, "update lb--listener--l", "delete lb--node--p--a")
+    assert before(calls, "update lb--listener--l", "delete lb--node--p--10-0-0-1-8000")
     assert balancer.empty == []
 
     calls = balancer.up({**FIXED_FLEET, "pools.p.drain": 40, "pools.p.fleet.image": "ami-0f0e0d0c0b0a09080"})
@@ -121,8 +121,20 @@ def test_what_changes_in_place_replaces_nothing(balancer: Balancer):  # LB-3
 def test_a_node_is_replaced_by_its_successor_first(balancer: Balancer):
     balancer.up({"pools.p.nodes": {"a": {"address": "10.0.0.1"}}})
     calls = balancer.up({"pools.p.nodes": {"a": {"address": "10.0.0.9"}}})
-    assert before(calls, "create lb--node--p--a", "delete lb--node--p--a")
-    assert before(calls, "create lb--out--10-0-0-9--8000", "create lb--node--p--a")
+    assert before(calls, "create lb--node--p--10-0-0-9-8000", "delete lb--node--p--10-0-0-1-8000")
+    assert before(calls, "create lb--out--10-0-0-9--8000", "create lb--node--p--10-0-0-9-8000")
+    assert balancer.empty == []
+
+
+def test_nodes_that_change_their_names_stay_where_they_are(balancer: Balancer):
+    """A list as a program counts it: the first one goes, and all others move up."""
+
+    def counted(*last: int) -> dict[str, Any]:
+        return {"pools.p.nodes": {f"n{i}": {"address": f"10.0.0.{n}"} for i, n in enumerate(last)}}
+
+    balancer.up(counted(1, 2, 3))
+    assert balancer.up(counted(2, 3)) == ["delete lb--node--p--10-0-0-1-8000", "delete lb--out--10-0-0-1--8000"]
+    assert balancer.up({"pools.p.nodes": {"x": {"address": "10.0.0.3"}, "y": {"address": "10.0.0.2"}}}) == []
     assert balancer.empty == []
 
 
@@ -151,7 +163,7 @@ def test_a_balancer_that_becomes_internal_is_a_new_one_with_groups_of_its_own(ba
     calls = balancer.up({}, internal=True)
     assert before(calls, "create lb", "create lb--listener--l")
     assert before(calls, "create lb--p", "create lb--listener--l")
-    assert before(calls, "create lb--node--p--a", "create lb--listener--l")
+    assert before(calls, "create lb--node--p--10-0-0-1-8000", "create lb--listener--l")
     assert before(calls, "create lb--listener--l", "delete lb")
     assert balancer.empty == []
 
@@ -179,13 +191,13 @@ def test_a_static_address_outlives_its_balancer(balancer: Balancer):  # CR-4
 
 def test_a_create_that_fails_half_way_is_finished_by_the_next_up(balancer: Balancer):
     balancer.up({})
-    balancer.stack.environment["LBKIT_FAIL"] = "create lb--node--q--z"
+    balancer.stack.environment["LBKIT_FAIL"] = "create lb--node--q--10-0-1-1-9000"
     more = {**OTHER, "listeners.m": {"port": 90, "pool": "q"}}
     calls = balancer.up(more, fails=True)
     assert "create lb--listener--m" not in calls, "no listener before its pool is served"
     del balancer.stack.environment["LBKIT_FAIL"]
     calls = balancer.up(more, again=True)
-    assert before(calls, "create lb--node--q--z", "create lb--listener--m")
+    assert before(calls, "create lb--node--q--10-0-1-1-9000", "create lb--listener--m")
     assert "create lb--q" not in calls
     assert balancer.up(more, again=True) == []
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from lbkit.cli import main
-from lbkit.errors import LbkitError, SpecError
+from lbkit.errors import Belated, LbkitError, SpecError
 from lbkit.load import load
 from lbkit.spec import HealthCheck, Listener, Node, Pool, Spec
 from tests.laws.leaves import BASE
@@ -103,9 +103,26 @@ def test_a_late_address_keeps_its_checks(preview: bool):  # LB-4
         bad = Node(address=pulumi.Output.secret("hunter2.local"))
         pulumi.ComponentResource("test:index:Holder", "holder", {"address": bad.address})
 
-    with pytest.raises(Exception, match="address: This is a name") as caught:
+    with pytest.raises(Belated, match=r"(?s)address\n +This is a name") as caught:
         registered(program, preview=preview)
+    assert isinstance(caught.value, pulumi.RunError), "text alone, no stack trace"
     assert "hunter2" not in str(caught.value)
+    assert "While processing" not in str(caught.value), "Pulumi prints all inputs of the resource behind these words"
+
+
+@pytest.mark.parametrize("public", [True, False])
+def test_a_late_public_address_needs_a_word_as_well(public: bool):  # CR-6
+    import pulumi
+
+    def program() -> None:
+        node = Node(address=pulumi.Output.from_input("8.8.8.8"), public=public)
+        pulumi.ComponentResource("test:index:Holder", "holder", {"address": node.address})
+
+    if public:
+        assert registered(program, preview=False).order
+        return
+    with pytest.raises(Belated, match=r"(?s)address\n +This is a public address"):
+        registered(program, preview=False)
 
 
 def test_a_late_value_is_refused_where_structure_must_be_known():

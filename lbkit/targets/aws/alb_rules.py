@@ -16,6 +16,7 @@ from lbkit.targets.aws.rules import health_timeout
 
 CONTENT_TYPES = ("text/plain", "text/css", "text/html", "application/javascript", "application/json")
 UTF8 = "text/plain; charset=utf-8"
+_TRUST = ("elasticloadbalancing", "truststore/")
 MOST_EVALUATIONS = 5
 MOST_POOLS = 5
 LONGEST_PATTERN = 128
@@ -85,22 +86,27 @@ def _listener(at: str, listener: Listener) -> Iterator[Problem]:
 
 def _tls(at: str, tls: Tls) -> Iterator[Problem]:
     for path, item in (("default", tls.default), *((f"names.{name}", item) for name, item in tls.names.items())):
-        value = item.certificate
-        known = not is_output(value)
-        if known and not (
-            arn_of(str(value), "acm", "certificate/") or arn_of(str(value), "iam", "server-certificate/")
-        ):
-            yield Problem(f"{at}.{path}.certificate", "AWS knows a certificate by the ARN it has in ACM or IAM.",
-                          "arn:aws:acm:REGION:ACCOUNT:certificate/ID.", shown(value))  # fmt: skip
+        if not is_output(item.certificate):
+            yield from certificate(f"{at}.{path}.certificate", str(item.certificate))
         if item.key is not None:
             yield Problem(f"{at}.{path}.key", "The key is kept in ACM with its certificate.", "Leave it out.")
-    authorities = tls.client_ca
-    if authorities is None or is_output(authorities):
-        return
-    text = str(authorities)
-    if not arn_of(text, "elasticloadbalancing", "truststore/") and not re.fullmatch(r"s3://[a-z0-9.-]{3,63}/\S+", text):
+    text = "" if tls.client_ca is None or is_output(tls.client_ca) else str(tls.client_ca)
+    if text and not arn_of(text, *_TRUST) and not re.fullmatch(r"s3://[a-z0-9.-]{3,63}/\S+", text):
         yield Problem(f"{at}.client_ca", "AWS takes the ARN of a trust store, or PEM certificates in a bucket.",
                       "arn:aws:elasticloadbalancing:...:truststore/..., or s3://BUCKET/KEY.", shown(text))  # fmt: skip
+
+
+def certificate(at: str, text: str) -> Iterator[Problem]:
+    if not (arn_of(text, "acm", "certificate/") or arn_of(text, "iam", "server-certificate/")):
+        yield Problem(at, "AWS knows a certificate by the ARN it has in ACM or IAM.",
+                      "arn:aws:acm:REGION:ACCOUNT:certificate/ID.", shown(text))  # fmt: skip
+
+
+def late_authorities(at: str, text: str) -> Iterator[Problem]:
+    """A late reference can't say whether a trust store is to be made."""
+    if not arn_of(text, *_TRUST):
+        yield Problem(at, "What comes late must be the ARN of a trust store.",
+                      "Give s3://BUCKET/KEY as plain text, or make an aws.lb.TrustStore and pass its `arn`.")  # fmt: skip
 
 
 def _redirect(at: str, redirect: Redirect, listener: Listener) -> Iterator[Problem]:
@@ -206,7 +212,8 @@ def notes(spec: Spec) -> Iterator[str]:
                    "less than they take.")  # fmt: skip
     for name, listener in spec.listeners.items():
         yield (f"listeners.{name}: ALB has its own limits and timers for a client's request, and keeps the X-Forwarded-For "
-               "that a client sends: only its last entry is true.")  # fmt: skip
+               "that a client sends: only its last entry is true. It drops headers whose name holds more than letters, digits "
+               "and '-'.")  # fmt: skip
         for label, route in listener.routes.items():
             if route.headers or route.query:
                 yield f"listeners.{name}.routes.{label}: ALB compares headers and query without regard to case."

@@ -8,6 +8,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from lbkit.spec.values import matching
+
 _ID = re.compile(r"[a-z]+-([0-9a-f]{8}|[0-9a-f]{17})")
 _ARN = re.compile(r"arn:aws[a-z-]*:([a-z0-9-]+):[a-z0-9-]*:(\d{12}):(\S+)")
 _COUNTING = ("12345678", "98765432", "23456789")
@@ -64,4 +66,7 @@ GroupId = Annotated[str, AfterValidator(_real("sg"))]
 AllocationId = Annotated[str, AfterValidator(_real("eipalloc"))]
 ReservationId = Annotated[str, AfterValidator(_real("cr"))]
 Bucket = Annotated[str, AfterValidator(_bucket)]
+Folder = Annotated[
+    str, AfterValidator(matching(r"([^/](.*[^/])?)?", "A folder is wanted without '/' at its ends, such as logs/web."))
+]
 GrpcCodes = Annotated[str, AfterValidator(_grpc)]

@@ -10,7 +10,7 @@ from lbkit.errors import Problem
 from lbkit.spec.base import Model, shown, wrong
 from lbkit.spec.inputs import Input, is_output
 from lbkit.spec.values import Cidr, Name, Number
-from lbkit.targets.aws.ids import AllocationId, Bucket, GroupId, GrpcCodes, ReservationId, SubnetId, VpcId
+from lbkit.targets.aws.ids import AllocationId, Bucket, Folder, GroupId, GrpcCodes, ReservationId, SubnetId, VpcId
 from lbkit.targets.base import Target
 
 
@@ -20,7 +20,7 @@ class Logs(Model):
     bucket: Input[Bucket]
     """An S3 bucket whose policy lets `logdelivery.elasticloadbalancing.amazonaws.com` write. Pass the policy's `bucket`
     output, so that the balancer waits for the policy."""
-    prefix: str = Field(default="", pattern=r"^[^/].*[^/]$|^[^/]?$")
+    prefix: Folder = ""
     """Folder in the bucket."""
     enabled: bool = True
     """To stop logging, set this to False; AWS keeps the last setting of logs that are left out."""

@@ -102,7 +102,7 @@ def overlap(a: Route, b: Route) -> bool:
     """Whether one request can fit both."""
     if a.methods and b.methods and not set(a.methods) & set(b.methods):
         return False
-    return _hosts(a.host, b.host) and _paths(a, b) and _agree(_lower(a), _lower(b)) and _agree(a.query, b.query)
+    return _hosts(a.host, b.host) and _paths(a, b) and _agree(a.headers, b.headers) and _agree(a.query, b.query)
 
 
 def _hosts(a: str | None, b: str | None) -> bool:
@@ -122,9 +122,7 @@ def _paths(a: Route, b: Route) -> bool:
     return f"{first}/".startswith(f"{second}/") or f"{second}/".startswith(f"{first}/")
 
 
-def _lower(route: Route) -> dict[str, str]:
-    return {name.lower(): value for name, value in route.headers.items()}
-
-
 def _agree(a: dict[str, str], b: dict[str, str]) -> bool:
-    return all(b.get(name, value) == value for name, value in a.items())
+    """As AWS compares headers and queries: without regard to case."""
+    first, second = ({name.lower(): value.lower() for name, value in item.items()} for item in (a, b))
+    return all(second.get(name, value) == value for name, value in first.items())

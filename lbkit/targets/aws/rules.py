@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
-from lbkit.errors import Problem
+from lbkit.errors import Belated, Problem
 from lbkit.spec import HealthCheck, Pool, Spec
 from lbkit.spec.base import shown
 from lbkit.spec.inputs import is_output
@@ -61,6 +62,17 @@ def codes(at: str, pool: Pool, low: int, high: int) -> Iterator[Problem]:
         yield Problem(f"{at}.health_check.codes", reason, "Choose from those.", shown(check.codes))
 
 
+def judged(at: str, value: Any, judge: Callable[[str, str], Iterator[Problem]]) -> Any:
+    """A value that goes to AWS: a late one is judged when it arrives, as the others were before. It may be secret."""
+
+    def arrived(known: Any) -> Any:
+        if found := [Problem(item.path, item.reason, item.remedy) for item in judge(at, str(known))]:
+            raise Belated(*found)
+        return known
+
+    return value.apply(arrived) if is_output(value) else value
+
+
 def nodes(at: str, pool: Pool) -> Iterator[Problem]:
     """Addresses and instance ids that AWS could not reach."""
     by_id = [name for name, node in pool.nodes.items() if node.instance is not None]
@@ -70,16 +82,20 @@ def nodes(at: str, pool: Pool) -> Iterator[Problem]:
     for name, node in pool.nodes.items():
         path = f"{at}.nodes.{name}"
         if node.instance is not None and not is_output(node.instance):
-            yield from _id(f"{path}.instance", str(node.instance), "i", "an EC2 instance")
+            yield from instance(f"{path}.instance", str(node.instance))
         if node.address is not None and not is_output(node.address):
-            yield from _address(f"{path}.address", str(node.address))
+            yield from address(f"{path}.address", str(node.address))
 
 
-def _address(path: str, text: str) -> Iterator[Problem]:
-    address = ipaddress.ip_address(text)
-    if address.version == 6:
+def instance(at: str, value: str) -> Iterator[Problem]:
+    yield from _id(at, value, "i", "an EC2 instance")
+
+
+def address(path: str, text: str) -> Iterator[Problem]:
+    found = ipaddress.ip_address(text)
+    if found.version == 6:
         yield Problem(path, "lbkit renders IPv4 target groups only.", "Use its IPv4 address.", shown(text))
-    elif address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast:
+    elif found.is_loopback or found.is_link_local or found.is_unspecified or found.is_multicast:
         yield Problem(path, "This address has a meaning only on one machine or link, so AWS can't reach it.",
                       "Use the node's address in its VPC.", shown(text))  # fmt: skip
 
@@ -90,27 +106,31 @@ def machines(at: str, pool: Pool) -> Iterator[Problem]:
         return
     fleet, path = pool.fleet, f"{at}.fleet"
     if not is_output(fleet.image):
-        yield from _image(f"{path}.image", str(fleet.image))
+        yield from image(f"{path}.image", str(fleet.image))
     for field, size in (("size", fleet.size), *(("fallbacks", size) for size in fleet.fallbacks)):
         if not re.fullmatch(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", size):
             reason = "A machine type of AWS is a family and a size with a dot between."
             yield Problem(f"{path}.{field}", reason, "Such as g5.2xlarge.", shown(size))
     if fleet.user_data is not None and not is_output(fleet.user_data):
-        size_ = len(str(fleet.user_data).encode())
-        if size_ > MOST_USER_DATA:
-            yield Problem(f"{path}.user_data", f"AWS takes {MOST_USER_DATA} bytes, and this is {size_}.",
-                          "Let a short script fetch the rest, or build it into the image.")  # fmt: skip
-        if _SECRET.search(str(fleet.user_data)):
-            yield Problem(f"{path}.user_data", "This holds a credential, and every program on the machine can read it.",
-                          "Give the machines an instance profile, or let them fetch the secret.")  # fmt: skip
+        yield from user_data(f"{path}.user_data", str(fleet.user_data))
     if fleet.warm and (fleet.spot or fleet.fallbacks):
         yield Problem(f"{path}.warm", "AWS keeps no warm machines of mixed types or spot machines.",
                       "Leave out `warm`, or `spot` and `fallbacks`.", shown(fleet.warm))  # fmt: skip
 
 
-def _image(at: str, image: str) -> Iterator[Problem]:
-    if not image.startswith("resolve:ssm:"):
-        yield from _id(at, image, "ami", "an image on AWS", " or resolve:ssm:/path")
+def user_data(at: str, text: str) -> Iterator[Problem]:
+    size = len(text.encode())
+    if size > MOST_USER_DATA:
+        yield Problem(at, f"AWS takes {MOST_USER_DATA} bytes, and this is {size}.",
+                      "Let a short script fetch the rest, or build it into the image.")  # fmt: skip
+    if _SECRET.search(text):
+        yield Problem(at, "This holds a credential, and every program on the machine can read it.",
+                      "Give the machines an instance profile, or let them fetch the secret.")  # fmt: skip
+
+
+def image(at: str, value: str) -> Iterator[Problem]:
+    if not value.startswith("resolve:ssm:"):
+        yield from _id(at, value, "ami", "an image on AWS", " or resolve:ssm:/path")
 
 
 def _id(at: str, value: str, kind: str, what: str, other: str = "") -> Iterator[Problem]:

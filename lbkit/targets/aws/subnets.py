@@ -26,10 +26,12 @@ class _Subnet(NamedTuple):
 def check_subnets(home: Placement, parent: pulumi.Resource) -> None:
     """Raise SpecError with all that is wrong with the placement's subnets."""
     kind = type(home).__name__
+    named = {"subnet_ids": home.subnet_ids, "node_subnet_ids": home.node_subnet_ids}
+    named |= {f"machines.{pool}.subnet_ids": standing.subnet_ids for pool, standing in home.machines.items()}
     subnets = [
         _asked(kind, field, str(item), parent)
-        for field in ("subnet_ids", "node_subnet_ids")
-        for item in getattr(home, field)
+        for field, items in named.items()
+        for item in items
         if not is_output(item)
     ]
     vpc = next((item.vpc for item in subnets), "") if is_output(home.vpc_id) else str(home.vpc_id)

@@ -12,7 +12,7 @@ from lbkit.spec import Spec
 from lbkit.spec.inputs import Input
 from lbkit.spec.values import Address, Count
 from lbkit.targets.base import Rendered, Rule, Target
-from lbkit.targets.bigip.device import Device, Pair, checked
+from lbkit.targets.bigip.device import Device, ObjectName, Pair, TrafficGroup, checked
 from lbkit.targets.bigip.gaps import GAPS
 from lbkit.targets.bigip.notes import dangers, notes
 from lbkit.targets.bigip.notes import placement as placement_warnings
@@ -36,14 +36,12 @@ class Ltm(Target):
     """Address of the virtual servers, for listeners that name none."""
     device: Annotated[Device | Pair | Any, AfterValidator(checked)] = None
     """Device(...), Pair(...), or a pulumi_f5bigip.Provider of yours. Unset: the default provider, from its configuration."""
-    partition: str = Field(default="Common", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    partition: ObjectName = "Common"
     """Partition of all objects; it must exist."""
     snat: Literal["automap", "none"] | list[Input[Address]] = Field(default="automap", min_length=1)
     """Source address towards the nodes: the device's own, these addresses, or the client's. `none` works only where the
     nodes answer through the BIG-IP."""
-    traffic_group: str | None = Field(
-        default="/Common/traffic-group-1", pattern=r"^/Common/[A-Za-z0-9][A-Za-z0-9_.-]*$"
-    )
+    traffic_group: TrafficGroup | None = "/Common/traffic-group-1"
     """Traffic group that the virtual addresses move with; of a pair, the group's device answers on them. None: the
     addresses belong to somebody else, such as another balancer. Decide at the beginning: the device lets neither side
     go while a virtual server uses an address."""

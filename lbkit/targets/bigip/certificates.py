@@ -129,6 +129,7 @@ def _bad_path(at: str, value: Any) -> Iterator[Problem]:
 
 def unreadable(spec: Spec) -> Iterator[Problem]:
     """Files that are not there or do not hold what they should."""
+    served: dict[tuple[str, str], str] = {}
     for at, item in certificates(spec):
         if on_device(item.certificate):
             yield from _lone_key(f"{at}.key", item.key)
@@ -142,15 +143,32 @@ def unreadable(spec: Spec) -> Iterator[Problem]:
             continue
         if not found.key and not (item.key is not None and on_device(item.key)):
             yield Problem(f"{at}.key", "There is no private key in the file.", "Give the key's file.", shown(item.key))
-        if ".names." in at and not found.names:
+        if found.key and not _belong(str(item.certificate), key):
+            yield Problem(f"{at}.key", "This key belongs to another certificate.", "Give the certificate's own key.",
+                          shown(item.key))  # fmt: skip
+        listener, _, name = at.partition(".names.")
+        if name and not found.names:
             yield Problem(f"{at}.certificate", "No host name stands in this certificate, so no client would ever get it.",
                           "Use one with subject alternative names.", shown(item.certificate))  # fmt: skip
+        for host in found.names if name else ():
+            if (other := served.setdefault((listener, host), name)) != name:
+                yield Problem(f"{at}.certificate", f"'{other}' is for {host} too, and the device takes one certificate for a name.",
+                              "Leave one of them out, or use one with other names.", shown(item.certificate))  # fmt: skip
     for at, value in authorities(spec):
         if not on_device(value):
             try:
                 read(str(value), None)
             except ValueError as error:
                 yield Problem(at, str(error), "A PEM file on the machine that runs `pulumi up`.", shown(value))
+
+
+def _belong(certificate: str, key: str | None) -> bool:
+    """Whether the key is the certificate's. Whatever else a file may be is for others to judge."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except OSError as error:
+        return getattr(error, "reason", None) not in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH")
+    return True
 
 
 def _lone_key(at: str, key: Any) -> Iterator[Problem]:

@@ -10,9 +10,23 @@ from pydantic import AfterValidator, Field, model_validator
 from lbkit.errors import Problem
 from lbkit.spec.base import Model, shown, wrong
 from lbkit.spec.inputs import Input
-from lbkit.spec.values import Name
+from lbkit.spec.values import Name, matching
 
 _HOST = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:\d{1,5})?"
+
+
+ObjectName = Annotated[
+    str,
+    AfterValidator(
+        matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*", "A name on the device is wanted, such as Team, without a path.")
+    ),
+]
+TrafficGroup = Annotated[
+    str,
+    AfterValidator(
+        matching(r"/Common/[A-Za-z0-9][A-Za-z0-9_.-]*", "A full path is wanted, such as /Common/traffic-group-1.")
+    ),
+]
 
 
 def _device_address(value: str) -> str:
@@ -63,7 +77,7 @@ class Pair(Model):
     """Both, keyed by names you choose."""
     talk_to: Name
     """The one that is configured. Any of both, but always the same: what it gets is copied to the other."""
-    group: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    group: ObjectName
     """Sync-failover device group that both belong to; the configuration is synchronised to it after each change."""
 
     @model_validator(mode="after")

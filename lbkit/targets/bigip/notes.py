@@ -19,11 +19,16 @@ def notes(spec: Spec) -> Iterator[str]:
     for name, pool in spec.pools.items():
         yield from _probes(f"pools.{name}.health_check", pool)
         yield from _limited(f"pools.{name}.limits.hard", pool)
-        if pool.retries and pool.protocol != "tcp" and "retries" in pool.model_fields_set:
-            yield f"pools.{name}.retries: a BIG-IP tries another node only when one can't be connected to."
+        yield f"pools.{name}.drain: a BIG-IP lets the work of a node that leaves end, however long it takes."
+        if pool.protocol != "tcp":
+            yield f"pools.{name}.timeouts: a BIG-IP decides how long it tries to connect, and has no timer for the first byte but `idle`."
+            if pool.retries:
+                yield f"pools.{name}.retries: a BIG-IP tries another node only when one can't be connected to."
         if pool.tls and pool.tls.verify:
             yield f"pools.{name}.tls: the device checks that the authority signed the node's certificate, not the name in it."
     for name, listener in spec.listeners.items():
+        if listener.protocol in ("http", "https"):
+            yield f"listeners.{name}: a BIG-IP has its own limits and timers for a client's request."
         if len(set(listener.allow)) > 1:
             yield f"listeners.{name}.allow: one virtual server for each range, each with its own connections and statistics."
 

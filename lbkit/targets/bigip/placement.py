@@ -28,6 +28,7 @@ def servable(address: str) -> str:
 def problems(spec: Spec, ltm: Ltm) -> Iterator[Problem]:
     yield from _destinations(spec, ltm)
     yield from _ranges(spec, ltm)
+    yield from _sources(spec, ltm)
     yield from _limits(spec, ltm)
     yield from _managed(ltm)
     yield from unreadable(spec)
@@ -62,6 +63,20 @@ def _ranges(spec: Spec, ltm: Ltm) -> Iterator[Problem]:
             if version and ipaddress.ip_network(item).version != version:
                 yield Problem(f"listeners.{name}.allow", f"No client of this range can reach an IPv{version} address.",
                               "Leave the range out, or listen on an address of its kind.", shown(item))  # fmt: skip
+
+
+def _sources(spec: Spec, ltm: Ltm) -> Iterator[Problem]:
+    """Addresses that the device takes towards nodes must be of the nodes' kind; its own are."""
+    given = [known(item) for item in ltm.snat] if isinstance(ltm.snat, list) else []
+    if not given or None in given:
+        return
+    kinds = {ipaddress.ip_address(str(item)).version for item in given}
+    for name, pool in spec.pools.items():
+        for key, node in pool.nodes.items():
+            address = known(node.address)
+            if address and (version := ipaddress.ip_address(address).version) not in kinds:
+                yield Problem(f"pools.{name}.nodes.{key}.address", f"Ltm.snat has no IPv{version} address to reach this node from.",
+                              "Add one, or use snat='automap'.", shown(address))  # fmt: skip
 
 
 def _limits(spec: Spec, ltm: Ltm) -> Iterator[Problem]:

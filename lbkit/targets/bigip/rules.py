@@ -126,10 +126,10 @@ def _asked(at: str, listener: Listener) -> Iterator[Problem]:
 
 
 def _agree(at: str, listener: Listener, spec: Spec) -> Iterator[Problem]:
-    found = {key: path for path, key in reversed(list(uses(listener)))}
+    found = list(dict.fromkeys(key for _, key in uses(listener)))
     if len(found) < 2:
         return
-    first, *others = ((key, spec.pools[key]) for key in reversed(found))
+    first, *others = ((key, spec.pools[key]) for key in found)
     for key, pool in others:
         for field, value in _SHARED.items():
             if value(pool) != value(first[1]):

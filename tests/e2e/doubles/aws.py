@@ -47,6 +47,9 @@ class World:
 
     def drop(self, identifier: str) -> None:
         gone = self.things.pop(identifier, {})
+        if gone.get("type") == ATTACHMENT:  # a target is registered once, however many stood for it
+            for _, other in self.of(ATTACHMENT):
+                other["lost"] = other.get("lost") or _target(other) == _target(gone)
         if gone.get("type") == BALANCER:  # its listeners go with it
             for key in [key for key, item in self.of(LISTENER) if item["loadBalancerArn"] == gone["arn"]]:
                 self.things.pop(key)
@@ -110,7 +113,7 @@ class World:
 
     def empty(self) -> list[str]:
         """Groups that a listener or a rule leads to and that hold nothing."""
-        held = {item["targetGroupArn"] for _, item in self.of(ATTACHMENT)} | {
+        held = {item["targetGroupArn"] for _, item in self.of(ATTACHMENT) if not item.get("lost")} | {
             item["lbTargetGroupArn"] for _, item in self.of(JOIN)
         }
         return sorted({arn for _, user in self.of(LISTENER, RULE) for arn in _groups(user)} - held)
@@ -128,6 +131,10 @@ def _mappings(item: Thing) -> dict[str, Any]:
 
 def _addresses(item: Thing) -> list[str]:
     return [each["allocationId"] for each in item.get("subnetMappings") or [] if each.get("allocationId")]
+
+
+def _target(item: Thing) -> Any:
+    return tuple(item.get(name) for name in ("targetGroupArn", "targetId", "port"))
 
 
 def _meaning(item: Thing) -> Any:

@@ -108,7 +108,7 @@ BREAKS: list[tuple[str, dict[str, Any]]] = [
     ("TCP on an ALB", {"listener--l": {"protocol": "TCP"}}),
     ("two kinds of action", {"listener--l": {"default_actions.0.redirect": {}}}),
     ("another port opened", {"in--l--0-0-0-0-0": {"from_port": 22, "to_port": 22}}),
-    ("an unknown group", {"node--p--a": {"target_group_arn": Ref("x", "arn")}}),
+    ("an unknown group", {"node--p--10-0-0-1-8000": {"target_group_arn": Ref("x", "arn")}}),
 ]
 
 

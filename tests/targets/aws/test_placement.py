@@ -10,11 +10,11 @@ import pulumi
 import pytest
 
 from lbkit import LoadBalancer
-from lbkit.errors import OperationError, SpecError
+from lbkit.errors import Belated, OperationError, SpecError
 from lbkit.spec import Spec
 from tests.laws.leaves import BASE, FLEET, TCP, put
 from tests.mocks import registered
-from tests.targets.aws.house import CERTIFICATE, GROUP, IDS, alb, changed, nlb
+from tests.targets.aws.house import CERTIFICATE, GROUP, IDS, TLS, TRUST, alb, changed, nlb
 
 FIRST, SECOND = IDS["subnet_ids"]
 
@@ -42,6 +42,26 @@ def test_a_placement_that_aws_would_refuse_makes_nothing(preview: bool, answers:
     with pytest.raises(SpecError, match="(?s)" + reason) as caught:
         registered(program, preview=preview, answers=answers)
     assert isinstance(caught.value, pulumi.RunError)
+
+
+ELSEWHERE = "subnet-0aa0bb1cc2dd3ee4f"
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("node_subnet_ids", {"node_subnet_ids": [ELSEWHERE]}),
+        ("machines.p.subnet_ids", {"machines": {"p": {"subnet_ids": [ELSEWHERE]}}}),
+    ],
+)
+def test_a_fleet_in_another_network_is_refused(path: str, place: dict[str, Any]):  # CR-3
+    answers = {FIRST: subnet("a"), SECOND: subnet("b"), ELSEWHERE: subnet("a", "vpc-0f1e2d3c")}
+
+    def program() -> None:
+        LoadBalancer("lb", changed(FLEET), alb(**place))
+
+    with pytest.raises(SpecError, match=rf"(?s)Alb\.{path}.*one VPC"):
+        registered(program, preview=True, answers=answers)
 
 
 def test_an_aws_that_does_not_answer_is_named_with_the_way_out():
@@ -79,7 +99,7 @@ def test_late_ids_image_and_user_data_are_accepted(preview: bool):  # LB-4
         data["pools"]["p"]["fleet"] |= {"image": late("ami-0a1b2c3d"), "user_data": late("#!/bin/sh")}
         data["listeners"]["s"] = {
             "port": 443, "protocol": "https", "pool": "p",
-            "tls": {"default": {"certificate": late(CERTIFICATE.format("a"))}, "client_ca": late("arn:x")},
+            "tls": {"default": {"certificate": late(CERTIFICATE.format("a"))}, "client_ca": late(TRUST)},
         }  # fmt: skip
         home = alb(
             vpc_id=late(IDS["vpc_id"]), subnet_ids=[late(item) for item in IDS["subnet_ids"]],
@@ -92,6 +112,39 @@ def test_late_ids_image_and_user_data_are_accepted(preview: bool):  # LB-4
     (template,) = registered(program, preview=preview).of("aws:ec2/launchTemplate:LaunchTemplate").values()
     assert template["inputs"]["imageId"] == "ami-0a1b2c3d"
     assert base64.b64decode(template["inputs"]["userData"]).decode() == "#!/bin/sh"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "reason"),
+    [
+        ("pools.p.nodes.a.address", "fd00::1", "IPv4"),
+        ("pools.p.nodes.a.address", "169.254.169.254", "one machine"),
+        ("pools.p.nodes.a", {"instance": "i-1234567890abcdef0"}, "placeholder"),
+        ("pools.p.fleet.image", "ami-1234567890abcdef0", "placeholder"),
+        ("pools.p.fleet.user_data", "AKIA" + "A" * 16, "credential"),
+        ("listeners.l.tls.default.certificate", "/etc/site.pem", "ARN"),
+        ("listeners.l.tls.names", {"x": {"certificate": "/etc/site.pem"}}, "ARN"),
+        ("listeners.l.tls.client_ca", "s3://ours/ca.pem", "aws.lb.TrustStore"),
+    ],
+)
+def test_a_late_value_is_judged_when_it_arrives(path: str, value: Any, reason: str):  # LB-4, AW-14
+    def program() -> None:
+        data = copy.deepcopy(BASE)
+        for at, item in {**(FLEET if "fleet" in path else {}), **(TLS if "tls" in path else {})}.items():
+            put(data, at, copy.deepcopy(item))
+        if path == "pools.p.nodes.a":
+            del data["pools"]["p"]["nodes"]["b"]
+        put(data, path, lately(value))
+        LoadBalancer("lb", Spec.load(data), alb(node_security_group_ids=[GROUP], check_placement=False))
+
+    with pytest.raises(Belated, match=rf"(?s){path}.*{reason}") as caught:
+        registered(program, preview=False)
+    assert isinstance(caught.value, pulumi.RunError)
+    assert "AKIA" not in str(caught.value)
+
+
+def lately(value: Any) -> Any:
+    return {key: lately(item) for key, item in value.items()} if isinstance(value, dict) else late(value)
 
 
 @pytest.mark.parametrize("preview", [True, False], ids=["preview", "up"])
@@ -117,7 +170,13 @@ def test_late_nodes_and_addresses_of_an_nlb_are_accepted(preview: bool):  # LB-4
 def test_a_single_static_address_is_the_endpoint():  # CR-4
     def program() -> None:
         balancer = LoadBalancer("lb", changed({}, TCP), nlb(subnet_ids=[FIRST], static_addresses=True))
-        assert set(balancer.resources) >= {"load_balancer", "p", "listener--l", f"address--{FIRST}", "node--p--a"}
+        assert set(balancer.resources) >= {
+            "load_balancer",
+            "p",
+            "listener--l",
+            f"address--{FIRST}",
+            "node--p--10-0-0-1-8000",
+        }
 
     outputs = registered(program, preview=False).outputs["lb"]
     assert outputs["endpoint"] == "198.51.100.7"

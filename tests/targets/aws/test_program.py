@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import pytest
 
-from tests.mocks import Registered, golden, run_program
+from tests.mocks import ROOT, Registered, golden, run_program
 
 CONFIG = {
     "vpcId": "vpc-0a1b2c3d4e5f60718",
@@ -50,6 +52,25 @@ def test_the_plan_with_gpus_is_the_golden_one(preview: bool):
     assert len(template["networkInterfaces"]) == 32
     assert only(found, "aws:autoscaling/group:Group")["vpcZoneIdentifiers"] == ["subnet-0a1b2c3d4e5f60718"]
     assert only(found, "aws:autoscaling/lifecycleHook:LifecycleHook")["heartbeatTimeout"] == 900
+
+
+def test_the_pages_settings_can_be_made_one_after_the_other():
+    """As a reader does who goes through the page from its head."""
+    config: dict[str, Any] = {**CONFIG, "subnetIds": [], "machineSubnetIds": []}
+    ids = iter(["subnet-0a1b2c3d4e5f60718", "subnet-0f1e2d3c4b5a69788", "subnet-0aa0bb1cc2dd3ee4f"])
+    own = {"vpc-...": CONFIG["vpcId"], "ami-...": CONFIG["image"], "cr-...": GPU["capacityReservation"]}
+    page = (ROOT / "programs" / "aws_alb" / "README.md").read_text()
+    steps = [block.partition("```")[0] for block in page.split("```console\n")[1:]]
+    assert len(steps) == 3
+    for step in steps:
+        for line in step.splitlines():
+            if found := re.fullmatch(r"\$ pulumi config set (--path )?'?(\w+)(\[\d\])?'? (\S+)", line):
+                value = next(ids) if found[4] == "subnet-..." else own.get(found[4], found[4])
+                config[found[2]] = [*config.get(found[2], []), value] if found[3] else value
+            elif found := re.fullmatch(r"\$ pulumi config rm (\w+)", line):
+                del config[found[1]]
+        texts = {key: json.dumps(value) if isinstance(value, list) else value for key, value in config.items()}
+        assert run_program("aws_alb", preview=True, config=texts).order
 
 
 def only(found: Registered, kind: str) -> Any:

@@ -33,7 +33,7 @@ SUBNET, ZONE_TWO = IDS["subnet_ids"]
         ("ip", "ipv6", "'ipv4' or 'dualstack'"),
         ("tags", {"aws:x": "y"}, "keeps this name"),
         ("access_logs", {"bucket": "s3://ours"}, "no s3://"),
-        ("access_logs", {"bucket": "ours", "prefix": "/a/"}, "match"),
+        ("access_logs", {"bucket": "ours", "prefix": "/a/"}, "such as logs/web"),
         ("static_addresses", True, "no such field"),
     ],
 )

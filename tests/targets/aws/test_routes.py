@@ -13,7 +13,7 @@ from lbkit.spec import Listener, Route
 from lbkit.spec.listener import precedence
 from lbkit.targets.aws.plan import Plan, Ref
 from lbkit.targets.aws.routes import misnumbered, numbers, overlap
-from tests.targets.aws.house import TLS, planned, refusals, routed
+from tests.targets.aws.house import CERTIFICATE, TLS, planned, refusals, routed
 
 
 def rule(plan: Plan) -> dict[str, Any]:
@@ -69,6 +69,23 @@ def test_a_destination_becomes_an_action(leads: dict[str, Any], action: dict[str
 def test_shared_pools_keep_a_sticky_client_together():
     changes = {**routed(r={"path": "/v1", "pools": {"p": 1, "q": 1}}), "pools.p.sticky": {"ttl": 60}}
     assert rule(planned(changes))["actions"][0]["forward"]["stickiness"] == {"enabled": True, "duration": 60}
+
+
+def test_a_certificate_that_changes_its_name_stays():
+    def named(*names: str) -> set[str]:
+        further = {name: {"certificate": CERTIFICATE.format(f"{at}0-1f")} for at, name in enumerate(names)}
+        return set(planned({**TLS, "listeners.l.tls.names": further}))
+
+    assert named("a", "b") == named("b", "a") == named("x", "y")
+    assert {"certificate--l--00-1f", "certificate--l--10-1f"} <= named("a", "b")
+
+
+def test_a_scheme_that_stays_keeps_the_port():
+    """As on the other homes: only a new scheme brings its own."""
+    to = {"scheme": "http", "host": "b.example", "status": 301}
+    found = planned({"listeners.l.port": 8080, **routed(r={"path": "/v1", "redirect": to})})
+    (rule,) = [item for label, item in found.items() if label.startswith("route--l--")]
+    assert rule.args["actions"][0]["redirect"]["port"] == "#{port}"
 
 
 def test_a_listener_that_redirects_has_no_pool():
@@ -209,6 +226,15 @@ def test_two_routes_that_one_request_fits_overlap(routes: dict[str, dict[str, An
         if any(fits(a, request) and fits(b, request) for request in REQUESTS):
             assert overlap(a, b)
             assert overlap(b, a)
+
+
+def test_case_tells_no_two_routes_apart():
+    def fit(a: dict[str, Any], b: dict[str, Any]) -> bool:
+        return overlap(Route(pool="p", **a), Route(pool="p", **b))
+
+    assert not fit({"headers": {"X-A": "b"}}, {"headers": {"x-a": "c"}})
+    assert fit({"headers": {"X-A": "b"}}, {"headers": {"x-a": "B"}})
+    assert fit({"query": {"a": "b"}}, {"query": {"A": "B"}})
 
 
 def test_ordinary_routes_need_no_priority():

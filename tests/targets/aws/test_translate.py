@@ -64,8 +64,8 @@ SELF_SIGNED = {"pools.p.protocol": "https", "pools.p.tls": {"verify": False}}
         ({"pools.p.health_check": {"path": "/", "interval": 121, "timeout": 120}}, f"{CHECK}.timeout", 120),
         ({"pools.p.timeouts": {"idle": 4000}}, "load_balancer:idle_timeout", 4000),
         ({"listeners.l.timeouts": {"keep_alive": 60}}, "load_balancer:client_keep_alive", 60),
-        ({"pools.p.nodes.a.port": 7}, "node--p--a:port", 7),
-        ({"pools.p.nodes.a.port": 7}, "node--p--a:target_id", "10.0.0.1"),
+        ({"pools.p.nodes.a.port": 7}, "node--p--10-0-0-1-7:port", 7),
+        ({"pools.p.nodes.a.port": 7}, "node--p--10-0-0-1-7:target_id", "10.0.0.1"),
         ({}, "listener--l:protocol", "HTTP"),
         ({}, "listener--l:default_actions", [NODE]),
         (TLS, "listener--l:protocol", "HTTPS"),
@@ -78,7 +78,7 @@ SELF_SIGNED = {"pools.p.protocol": "https", "pools.p.tls": {"verify": False}}
         ({**TLS, "listeners.l.tls.client_ca": "s3://ours/ca/all.pem"}, "listener--l:mutual_authentication",
          {"mode": "verify", "trust_store_arn": Ref("trust--l", "arn")}),
         ({**TLS, "listeners.l.tls.client_ca": "s3://ours/ca/all.pem"}, "trust--l:ca_certificates_bundle_s3_key", "ca/all.pem"),
-        ({**TLS, "listeners.l.tls.names": {"x": {"certificate": CERTIFICATE.format("b")}}}, "certificate--l--x:certificate_arn",
+        ({**TLS, "listeners.l.tls.names": {"x": {"certificate": CERTIFICATE.format("b")}}}, "certificate--l--b:certificate_arn",
          CERTIFICATE.format("b")),
         (routed(r={"path": "/v1"}) | {"listeners.l.pool": None, "listeners.n": {"port": 91, "pool": "p"}},
          "listener--l:default_actions.0.fixed_response.status_code", "404"),
@@ -121,9 +121,9 @@ def test_the_placement_becomes_its_argument(field: str, value: Any, path: str, b
 
 def test_nodes_outside_the_vpc_belong_to_all_zones():
     plan = planned({"pools.p.nodes.b.address": "192.168.7.2"}, alb(outside_vpc=["192.168.0.0/16"]))
-    assert at(plan, "node--p--b:availability_zone") == "all"
-    assert at(plan, "node--p--a:availability_zone") is None
-    assert "availability_zone" not in planned({})["node--p--a"].args
+    assert at(plan, "node--p--192-168-7-2-8000:availability_zone") == "all"
+    assert at(plan, "node--p--10-0-0-1-8000:availability_zone") is None
+    assert "availability_zone" not in planned({})["node--p--10-0-0-1-8000"].args
 
 
 def test_user_data_travels_as_base64():
@@ -147,7 +147,7 @@ def test_a_node_by_instance_id_is_reached_by_its_group():
     nodes = {"pools.p.nodes": {"a": {"instance": "i-0a1b2c3d4e5f60718"}}}
     found = planned(nodes, alb(node_security_group_ids=[GROUP]))
     assert at(found, "p:target_type") == "instance"
-    assert at(found, "node--p--a:target_id") == "i-0a1b2c3d4e5f60718"
+    assert at(found, "node--p--i-0a1b2c3d4e5f60718-8000:target_id") == "i-0a1b2c3d4e5f60718"
     assert at(found, f"reach--{GROUP}--8000:referenced_security_group_id") == GROUP
     assert "node_security_group_ids" in refusals(nodes)["pools.p.nodes.a.instance"]
 
@@ -157,10 +157,10 @@ def test_a_target_group_serves_one_balancer_so_it_is_replaced_with_it():
 
 
 def test_a_listener_waits_for_all_that_serves_its_pool():
-    assert planned({})["listener--l"].after == ["node--p--a", "node--p--b"]
+    assert planned({})["listener--l"].after == ["node--p--10-0-0-1-8000", "node--p--10-0-0-2-8000"]
     assert planned(FLEET)["listener--l"].after == ["join--p"]
     assert planned(routed(r={"path": "/v1"}))["route--l--" + str(number(planned(routed(r={"path": "/v1"}))))].after == [
-        "node--q--z"
+        "node--q--10-0-1-1-9000"
     ]
 
 
@@ -173,7 +173,7 @@ def test_every_deviation_from_an_unset_default_is_said():
     sticky = {"pools.p.sticky": {}, "listeners.l.routes": {"r": {"headers": {"X-A": "b"}, "answer": {"status": 200}}}}
     said = "\n".join(alb().notes(changed(sticky)))
     for word in ("health_check.timeout: 4 s", "first_byte: 300 s", "10 s for a node", "tries again", "X-Forwarded-For",
-                 "AWSALB and is kept for a day", "without regard to case", "without the charset"):  # fmt: skip
+                 "AWSALB and is kept for a day", "drops headers whose name", "without regard to case", "without the charset"):  # fmt: skip
         assert word in said
     assert "until its answer begins" in "\n".join(alb().notes(changed(FLEET)))
 

@@ -10,7 +10,7 @@ import pulumi
 import pytest
 
 from lbkit import LoadBalancer, Spec
-from lbkit.targets.base import check
+from lbkit.targets.base import check, problems
 from lbkit.targets.bigip.certificates import read
 from lbkit.targets.bigip.translate import plan
 from tests.mocks import registered
@@ -67,6 +67,10 @@ def test_a_changed_certificate_has_another_name(tmp_path: Path, files: tuple[Pat
     assert not set(both[0]["certificates"]) & set(both[1]["certificates"])
     assert not set(both[0]["keys"]) & set(both[1]["keys"])
     assert set(both[0]["client_tls"]) == set(both[1]["client_tls"])
+    together = tmp_path / "chained.pem"
+    together.write_text(pem.read_text() + other.read_text())
+    chained = plan("lb", spec(tls({"certificate": str(together), "key": str(key)})), LTM)
+    assert not set(both[0]["certificates"]) & set(chained["certificates"]), "the same leaf with a chain"
 
 
 @pytest.mark.parametrize(
@@ -86,6 +90,30 @@ def test_a_file_that_holds_something_else_is_refused(
     with pytest.raises(Exception, match=reason) as caught:
         check("lb", spec(tls({"certificate": str(path)})), LTM)
     assert "listeners.l.tls.default" in str(caught.value)
+
+
+def test_a_key_of_another_certificate_is_refused(tmp_path: Path, files: tuple[Path, Path]):
+    """A device would answer 01070317."""
+    _, other_key = certificate(tmp_path, "other", "b.example")
+    (found,) = problems(spec(tls({"certificate": str(files[0]), "key": str(other_key)})), LTM)
+    assert found.path == "listeners.l.tls.default.key"
+    assert "another certificate" in found.reason
+
+
+def test_two_certificates_for_one_name_are_refused(tmp_path: Path, files: tuple[Path, Path]):
+    """A device wants server names that differ on one virtual server."""
+    items = [
+        {"certificate": str(pem), "key": str(key)}
+        for pem, key in (
+            files,
+            certificate(tmp_path, "b", "b.example"),
+            certificate(tmp_path, "c", "b.example", "c.example"),
+        )
+    ]
+    (found,) = problems(spec(tls(items[0], names={"b": items[1], "c": items[2]})), LTM)
+    assert found.path == "listeners.l.tls.names.c.certificate"
+    assert "'b' is for b.example too" in found.reason
+    assert problems(spec(tls(items[1], names={"b": items[1]})), LTM) == [], "the default's names are its own matter"
 
 
 def test_a_late_reference_names_an_object_on_the_device():  # LB-4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -179,7 +180,26 @@ def test_a_mistake_is_an_error_that_names_the_field_and_the_remedy(mistake: str,
     with pytest.raises(SpecError) as caught:
         make()
     assert [p for p in caught.value.problems if p.path.startswith(path)], str(caught.value)
+    assert not re.search(r"\[|pattern", str(caught.value)), "pydantic's own words"
     assert all(said(p) for p in caught.value.problems)
+
+
+def test_source_addresses_are_of_the_nodes_kind():
+    wanted = spec({"pools.p.nodes.a.address": "fd00::1"})
+    (found,) = problems(wanted, Ltm(address="10.1.0.10", snat=["10.9.0.1"]))
+    assert (found.path, "IPv6" in found.reason) == ("pools.p.nodes.a.address", True)
+    more: list[Any] = ["automap", ["10.9.0.1", "fd00::9"]]
+    for snat in more:
+        assert not problems(wanted, Ltm(address="10.1.0.10", snat=snat))
+
+
+def test_a_pool_that_differs_is_told_apart_from_the_one_that_leads():
+    """The listener's own pool sets what the virtual server has once, also where a route leads to it again."""
+    routes = {"r": {"path": "/v1", "pool": "q"}, "s": {"path": "/v2", "pool": "p"}}
+    wanted = spec({"pools.q": {**Q, "timeouts": {"idle": 60}}, "listeners.l.routes": routes})
+    (found,) = problems(wanted, LTM)
+    assert found.path == "pools.q.timeouts.idle"
+    assert "Pool 'p' is behind the same listener" in found.reason
 
 
 def said(problem: Problem) -> bool:
@@ -194,6 +214,9 @@ def test_no_error_shows_a_secret():  # F5-1
         with pytest.raises(SpecError) as caught:
             Device(**{"address": "192.0.2.10", "user": "admin", "password": "hunter2-secret", **broken})  # type: ignore[arg-type]
         assert "hunter2" not in str(caught.value)
+    with pytest.raises(SpecError, match="Did you mean `password`") as caught:
+        Device(address="192.0.2.10", user="admin", pasword="hunter2-secret")  # type: ignore[call-arg]
+    assert "hunter2" not in str(caught.value), "a slip in the field's name"
 
 
 WARNED: list[tuple[dict[str, Any], Ltm, str]] = [
@@ -225,4 +248,20 @@ def test_what_is_legal_and_dangerous_is_said(changes: dict[str, Any], ltm: Ltm, 
     assert any(text in note for note in (*ltm.notes(wanted), *ltm.warnings(wanted)))
     quiet = spec({"pools.p.health_check": {"path": "/h", "host": "a.x", "timeout": 5}})
     calm = Ltm(address="10.1.0.10", device=SimpleNamespace(package="f5bigip"))
-    assert [*calm.notes(quiet), *calm.warnings(quiet)] == []
+    assert list(calm.warnings(quiet)) == []
+
+
+def test_every_deviation_from_an_unset_default_is_said():
+    wanted = spec()
+    said = "\n".join(LTM.notes(wanted))
+    for word in (
+        "drain: a BIG-IP lets",
+        "no timer for the first byte",
+        "tries another node",
+        "limits and timers",
+        "no timeout of its own",
+    ):
+        assert word in said
+    carried = "\n".join(LTM.notes(spec(TCP)))
+    assert "first byte" not in carried
+    assert "limits and timers" not in carried

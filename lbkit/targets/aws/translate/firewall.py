@@ -13,6 +13,7 @@ from lbkit.spec import Node, Pool, Spec
 from lbkit.spec.inputs import is_output
 from lbkit.targets.aws.placement import Placement
 from lbkit.targets.aws.plan import Args, Plan, Planned, Ref, Text, key, slug
+from lbkit.targets.aws.rules import address, judged
 
 BALANCERS = key("firewall", "balancer")
 """Key of the balancer's own security group."""
@@ -94,7 +95,8 @@ def _reach(name: str, pool: Pool, home: Placement, label: str) -> Iterator[tuple
                 yield key("open", at, port), _rule(_IN, group, port, {"referenced_security_group_id": balancer})
         if not home.node_security_group_ids:
             at = key(name, label) if is_output(node.address) else slug(node.address)
-            host = Text((node.address, "/32")) if is_output(node.address) else f"{node.address}/32"
+            late = judged(f"pools.{name}.nodes.{label}.address", node.address, address)
+            host = Text((late, "/32")) if is_output(late) else f"{late}/32"
             yield key("out", at, port), _rule(_OUT, balancer, port, {"cidr_ipv4": host})
 
 

@@ -13,6 +13,7 @@ from lbkit.spec import Fleet, Pool, Spec
 from lbkit.spec.inputs import is_output
 from lbkit.targets.aws.placement import Machines, Placement
 from lbkit.targets.aws.plan import BALANCER, Args, Plan, Planned, Ref, key, slug
+from lbkit.targets.aws.rules import image, judged, user_data
 from lbkit.targets.aws.translate.firewall import machines_group, ports_of
 
 SHORTEST_HOOK = 30
@@ -70,11 +71,11 @@ def _template(name: str, fleet: Fleet, home: Placement) -> Args:
     disk = {"encrypted": "true", "volume_size": fleet.disk, "volume_type": "gp3", "delete_on_termination": "true"}
     device = standing.root_device or home.root_device
     args: Args = {
-        "image_id": fleet.image,
+        "image_id": judged(f"pools.{name}.fleet.image", fleet.image, image),
         "instance_type": fleet.size,
         "metadata_options": {"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 2},
         "block_device_mappings": [{"device_name": device, "ebs": disk}],
-        "user_data": encoded(fleet.user_data),
+        "user_data": encoded(judged(f"pools.{name}.fleet.user_data", fleet.user_data, user_data)),
         "update_default_version": True,
         "tag_specifications": [{"resource_type": "volume", "tags": home.tags}] if home.tags else [],
         **_network(name, standing),

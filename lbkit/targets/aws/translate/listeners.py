@@ -6,13 +6,17 @@ group: not at first, and not when a group is replaced.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from lbkit.spec import Listener, Pool, Redirect, Route, Spec, Tls
+from lbkit.spec.inputs import is_output
+from lbkit.targets.aws.alb_rules import certificate, late_authorities
 from lbkit.targets.aws.placement import Placement
 from lbkit.targets.aws.plan import BALANCER, Args, Plan, Planned, Ref, key
 from lbkit.targets.aws.routes import conditions, numbers
-from lbkit.targets.aws.translate.pools import sticky_seconds
+from lbkit.targets.aws.rules import judged
+from lbkit.targets.aws.translate.pools import attachment, sticky_seconds
 
 POLICIES = {"1.2": "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09", "1.3": "ELBSecurityPolicy-TLS13-1-3-PQ-2025-09"}
 """By the oldest version allowed: AWS's current recommendations."""
@@ -38,7 +42,7 @@ def listeners(spec: Spec, home: Placement) -> Plan:
 
 def serving(name: str, pool: Pool) -> list[str]:
     """Keys of what puts nodes into a pool's target group."""
-    return [key("join", name)] if pool.fleet else [key("node", name, label) for label in pool.nodes]
+    return [key("join", name)] if pool.fleet else [attachment(name, label, pool) for label in pool.nodes]
 
 
 def _listener(name: str, listener: Listener, spec: Spec) -> Args:
@@ -50,7 +54,8 @@ def _listener(name: str, listener: Listener, spec: Spec) -> Args:
     }
     if listener.tls:
         args["ssl_policy"] = POLICIES[listener.tls.min_version]
-        args["certificate_arn"] = listener.tls.default.certificate
+        at = f"listeners.{name}.tls.default.certificate"
+        args["certificate_arn"] = judged(at, listener.tls.default.certificate, certificate)
         args["mutual_authentication"] = _mutual(name, listener.tls)
     if listener.pool and listener.protocol in ("tcp", "tls"):
         args["tcp_idle_timeout_seconds"] = int(spec.pools[listener.pool].timeouts.idle)
@@ -60,13 +65,14 @@ def _listener(name: str, listener: Listener, spec: Spec) -> Args:
 def _default(listener: Listener, spec: Spec) -> Args:
     if listener.pool:
         return _forward(listener.pool)
-    return _redirect(listener.redirect) if listener.redirect else _NOT_FOUND
+    return _redirect(listener.redirect, listener) if listener.redirect else _NOT_FOUND
 
 
 def _mutual(name: str, tls: Tls) -> Args:
     if tls.client_ca is None:
         return {"mode": "off"}
-    store = Ref(key("trust", name), "arn") if bundle(tls) else tls.client_ca
+    given = judged(f"listeners.{name}.tls.client_ca", tls.client_ca, late_authorities)
+    store = Ref(key("trust", name), "arn") if bundle(tls) else given
     return {"mode": "verify", "trust_store_arn": store}
 
 
@@ -87,13 +93,25 @@ def _trust(name: str, tls: Tls) -> Plan:
 
 
 def _certificates(name: str, tls: Tls) -> Plan:
+    """Each by its own id, not by the user's name: AWS holds it once, so if another resource came to stand for it, the old
+    one's removal would take it away."""
     return {
-        key("certificate", name, label): Planned(
+        key("certificate", name, label if is_output(item.certificate) else _id(str(item.certificate))): Planned(
             "lb.ListenerCertificate",
-            {"listener_arn": Ref(key("listener", name), "arn"), "certificate_arn": item.certificate},
+            {
+                "listener_arn": Ref(key("listener", name), "arn"),
+                "certificate_arn": judged(
+                    f"listeners.{name}.tls.names.{label}.certificate", item.certificate, certificate
+                ),
+            },
         )
         for label, item in tls.names.items()
     }
+
+
+def _id(arn: str) -> str:
+    """The last part of an ARN, as part of a key."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", arn.rpartition("/")[2])
 
 
 def _rule(name: str, route: Route, number: int, spec: Spec) -> Planned:
@@ -102,16 +120,16 @@ def _rule(name: str, route: Route, number: int, spec: Spec) -> Planned:
         "listener_arn": Ref(key("listener", name), "arn"),
         "priority": number,
         "conditions": conditions(route),
-        "actions": [_action(route, spec)],
+        "actions": [_action(route, spec.listeners[name], spec)],
     }
     to = [route.pool] if route.pool else list(route.pools)
     after = [place for pool in to for place in serving(pool, spec.pools[pool])]
     return Planned("lb.ListenerRule", args, after=after)
 
 
-def _action(route: Route, spec: Spec) -> Args:
+def _action(route: Route, listener: Listener, spec: Spec) -> Args:
     if route.redirect:
-        return _redirect(route.redirect)
+        return _redirect(route.redirect, listener)
     if route.answer:
         kind = route.answer.content_type.partition(";")[0]
         answer = {"status_code": str(route.answer.status), "content_type": kind, "message_body": route.answer.body}
@@ -134,9 +152,10 @@ def _together(to: Iterable[str], spec: Spec) -> Args:
     return {"enabled": bool(sticky), "duration": max(map(sticky_seconds, sticky), default=1)}
 
 
-def _redirect(redirect: Redirect) -> Args:
+def _redirect(redirect: Redirect, listener: Listener) -> Args:
     """What is unset stays as it was asked; a new scheme brings its own port, and a new path leaves the query behind."""
-    own_port = {"https": "443", "http": "80", None: "#{port}"}[redirect.scheme]
+    kept = redirect.scheme in (None, listener.protocol)
+    own_port = "#{port}" if kept else {"https": "443", "http": "80"}[str(redirect.scheme)]
     to = {
         "protocol": redirect.scheme.upper() if redirect.scheme else "#{protocol}",
         "host": redirect.host or "#{host}",

@@ -8,8 +8,8 @@ from typing import Any
 from lbkit.spec import HealthCheck, Node, Pool, Spec
 from lbkit.spec.inputs import is_output
 from lbkit.targets.aws.placement import Application, Network, Placement
-from lbkit.targets.aws.plan import BALANCER, Args, Plan, Planned, Ref, key
-from lbkit.targets.aws.rules import health_protocol, health_timeout
+from lbkit.targets.aws.plan import BALANCER, Args, Plan, Planned, Ref, key, slug
+from lbkit.targets.aws.rules import address, health_protocol, health_timeout, instance, judged
 from lbkit.targets.aws.translate.balancer import elastic
 from lbkit.targets.aws.translate.firewall import ways_to
 
@@ -26,12 +26,20 @@ def pools(spec: Spec, home: Placement) -> Plan:
             item.replaced_with = BALANCER
     for name, pool in spec.pools.items():
         for label, node in pool.nodes.items():
-            plan[key("node", name, label)] = Planned(
+            plan[attachment(name, label, pool)] = Planned(
                 "lb.TargetGroupAttachment",
-                {"target_group_arn": Ref(name, "arn"), **_attachment(node, pool, home)},
+                {"target_group_arn": Ref(name, "arn"), **_attachment(f"pools.{name}.nodes.{label}", node, pool, home)},
                 after=ways_to(name, pool, home, label),
             )
     return plan
+
+
+def attachment(name: str, label: str, pool: Pool) -> str:
+    """Key of what puts a node into its group: by address and port, not by the user's name. AWS registers a target once, so
+    if another resource came to stand for it, the old one's removal would take the target out behind its back."""
+    node = pool.nodes[label]
+    target = node.address if node.instance is None else node.instance
+    return key("node", name, label if is_output(target) else f"{slug(target)}-{node.port or pool.port}")
 
 
 def _group(name: str, pool: Pool, home: Placement) -> Args:
@@ -93,8 +101,9 @@ def _health_check(pool: Pool, check: HealthCheck, grpc: str | None) -> Args:
     }
 
 
-def _attachment(node: Node, pool: Pool, home: Placement) -> Args:
-    target = node.address if node.instance is None else node.instance
+def _attachment(at: str, node: Node, pool: Pool, home: Placement) -> Args:
+    by_address = judged(f"{at}.address", node.address, address)
+    target = by_address if node.instance is None else judged(f"{at}.instance", node.instance, instance)
     args = {"target_id": target, "port": node.port or pool.port}
     return (
         {**args, "availability_zone": _zone(node.address, home)} if home.outside_vpc and node.instance is None else args

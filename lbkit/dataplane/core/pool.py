@@ -18,7 +18,7 @@ from lbkit.dataplane.core.queue import Waiting
 from lbkit.dataplane.core.standby import Sleepers
 from lbkit.dataplane.core.ticket import Ticket
 from lbkit.dataplane.core.tiers import Tiers
-from lbkit.spec import Pool
+from lbkit.spec import Node, Pool
 
 _STEPS = 10
 _JITTER = 0.25
@@ -150,7 +150,11 @@ class PoolState:
         return self._serve(now)
 
     def configure(self, spec: Pool, now: float) -> list[Command]:
-        """Take a new spec in place: nodes that stay keep their counts, nodes that go are drained."""
+        """Take a new spec in place: nodes that stay keep their counts, nodes that go are drained.
+
+        One that comes back before it has drained is the same node still: its slots are held already.
+        """
+        able = {node for node in self.nodes.values() if node.able}
         for node in self.nodes.values():
             self.tiers.remove(node)
         if spec.algorithm != self.spec.algorithm:
@@ -161,17 +165,23 @@ class PoolState:
             known = before.get(name)
             if known is not None and known.is_still(wanted, spec):
                 node = before.pop(name)
+            else:
+                node = self._back(name, wanted, spec) or NodeState(name, wanted, spec)
+            if known is node:
                 if node.rests != wanted.standby:
                     self._sleepers.forget(node)
-                node.configure(wanted, spec)
-            else:
-                node = NodeState(name, wanted, spec)
+            node.configure(wanted, spec)
+            if node in self._growing:
+                node.share = node.weight * min(1.0, self._growing[node] / _STEPS)
             node.order = order
             self.nodes[name] = node
         self.by_mark = {node.mark: node for node in self.nodes.values()}
         self.sleepers_in_order = [node for node in self.nodes.values() if node.rests]
         for node in self.nodes.values():
-            self.place(node, now)
+            if node in able:
+                self.tiers.place(node)  # it worked before: no slow start
+            else:
+                self.place(node, now)
             if node.rests:
                 self._sleepers.load(node)
             if node.admin != "ready" and ("cut", node) not in self.agenda:
@@ -321,6 +331,16 @@ class PoolState:
         self.agenda.set(("cut", node), now + self.spec.drain)
         self.leaving.append(node)
         return []
+
+    def _back(self, name: str, wanted: Node, spec: Pool) -> NodeState | None:
+        """A node that was to leave and is wanted again."""
+        node = next((node for node in self.leaving if node.name == name and node.is_still(wanted, spec)), None)
+        if node is not None:
+            self.leaving.remove(node)
+            self.agenda.drop(("cut", node))
+            node.leaving = False
+            node.admin = node.asked = wanted.admin_state
+        return node
 
     def _settle(self, node: NodeState) -> list[Command]:
         """A node that runs empty while it drains is done with draining."""

@@ -18,6 +18,8 @@ from lbkit.dataplane.shell.loop import READ, WRITE, Loop
 
 HIGH, LOW = 65_536, 16_384
 """Octets that may wait to be sent before the user is paused, and how few are left when it is resumed."""
+STUCK = 30.0
+"""Seconds that a peer may take nothing of what is left to be sent when we close."""
 _SMALL, _LARGE = 65_536, 262_144
 _ERROR, _HANGUP, _LEFT = select.EPOLLERR, select.EPOLLHUP, select.EPOLLRDHUP
 _RESET = b"\x01\x00\x00\x00\x00\x00\x00\x00"
@@ -104,8 +106,17 @@ class Stream:
         self.closing = True
         if self.unsent:
             self._want(self._mask & ~READ)
+            self._loop.call_later(STUCK, self._give_up_if_stuck, len(self.unsent))
         else:
             self._finish(None)
+
+    def _give_up_if_stuck(self, before: int) -> None:
+        """A peer that takes the rest slowly is waited for, not one that takes nothing more."""
+        left = len(self.unsent)
+        if left >= before:
+            self.reset()
+        elif not self.closed:
+            self._loop.call_later(STUCK, self._give_up_if_stuck, left)
 
     def abort(self) -> None:
         """Close at once, whatever waits."""

@@ -265,7 +265,10 @@ def test_a_spec_in_python_that_raises_or_exits_changes_nothing(tmp_path: Path):
         file.write_text(text(a))
         with serving(state, str(file)) as process:
             assert process.stderr
-            for wrong, wanted in (("\nraise KeyError('x')\n", "KeyError"), ("import sys\nsys.exit(3)\n", "SystemExit: 3")):
+            for wrong, wanted in (
+                ("\nraise KeyError('x')\n", "KeyError"),
+                ("import sys\nsys.exit(3)\n", "SystemExit: 3"),
+            ):
                 replace(file, wrong)
                 said = ""
                 while wanted not in said:

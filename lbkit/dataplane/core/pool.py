@@ -167,9 +167,8 @@ class PoolState:
                 node = before.pop(name)
             else:
                 node = self._back(name, wanted, spec) or NodeState(name, wanted, spec)
-            if known is node:
-                if node.rests != wanted.standby:
-                    self._sleepers.forget(node)
+            if known is node and node.rests != wanted.standby:
+                self._sleepers.forget(node)
             node.configure(wanted, spec)
             if node in self._growing:
                 node.share = node.weight * min(1.0, self._growing[node] / _STEPS)

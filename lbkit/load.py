@@ -6,12 +6,13 @@ A key that stands twice is an error: YAML's own readers would silently keep the 
 from __future__ import annotations
 
 import runpy
+import traceback
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from lbkit.errors import OperationError, Problem, SpecError
+from lbkit.errors import LbkitError, OperationError, Problem, SpecError
 from lbkit.spec import Spec
 from lbkit.spec.base import join
 
@@ -35,7 +36,9 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
         data = yaml.safe_load(text)
     except OSError as error:
         raise OperationError("The spec can't be read", [Problem(str(path), f"{error.strerror}.")]) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise OperationError("The spec can't be read", [Problem(str(path), "It is nested too deeply.")]) from None
+    except (yaml.YAMLError, ValueError, KeyError, AttributeError) as error:  # the last three: values that are none
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         raise OperationError(
@@ -71,17 +74,35 @@ def line_of(path: str, lines: dict[str, int]) -> int:
 def _from_python(path: Path) -> Spec:
     if not path.exists():
         raise OperationError("The spec can't be read", [Problem(str(path), "No such file.")])
-    found = [value for value in runpy.run_path(str(path)).values() if isinstance(value, Spec)]
+    try:
+        defined = runpy.run_path(str(path))
+    except LbkitError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise OperationError(
+            "The spec can't be read", [Problem(_where(path, error), f"{type(error).__name__}: {error}.")]
+        ) from None
+    found = [value for value in defined.values() if isinstance(value, Spec)]
     if len(found) != 1:
         reason = f"It defines {len(found)} objects of class Spec."
         raise OperationError("The spec can't be read", [Problem(str(path), reason, "Define one, at the top level.")])
     return found[0]
 
 
-def _lines(node: yaml.Node | None, path: str, lines: dict[str, int]) -> Any:
-    """Fill `lines`; yield (path, line) of keys that stand twice."""
-    if not isinstance(node, yaml.MappingNode):
+def _where(path: Path, error: BaseException) -> str:
+    """The line of the user's file that raised it."""
+    if isinstance(error, SyntaxError):
+        return f"{path}:{error.lineno}" if error.lineno else str(path)
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == str(path)]
+    return f"{path}:{lines[-1]}" if lines else str(path)
+
+
+def _lines(node: yaml.Node | None, path: str, lines: dict[str, int], been: set[int] | None = None) -> Any:
+    """Fill `lines`; yield (path, line) of keys that stand twice. What an alias repeats is not looked at again."""
+    been = set() if been is None else been
+    if not isinstance(node, yaml.MappingNode) or id(node) in been:
         return
+    been.add(id(node))
     seen = set()
     for key, value in node.value:
         at = join(path, key.value)
@@ -89,7 +110,7 @@ def _lines(node: yaml.Node | None, path: str, lines: dict[str, int]) -> Any:
             yield at, key.start_mark.line + 1
         seen.add(at)
         lines[at] = key.start_mark.line + 1
-        yield from _lines(value, at, lines)
+        yield from _lines(value, at, lines, been)
 
 
 def _upward(path: str) -> list[str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import os
 import resource
 import signal
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from lbkit.dataplane.config import BootConfig
 from lbkit.dataplane.options import Options
@@ -21,6 +23,8 @@ from lbkit.dataplane.shell.loop import Loop
 from lbkit.dataplane.shell.server import Server
 from lbkit.dataplane.shell.source import Source, follow
 from lbkit.errors import LbkitError, OperationError, Problem
+
+log = logging.getLogger("lbkit")
 
 
 def serve(source: Source, options: Options) -> int:
@@ -50,6 +54,7 @@ async def _run(config: BootConfig, source: Source, options: Options) -> int:
     control = Control(server, options)
     pid = options.state / "pid"
     try:
+        control.prepare()
         if predecessor is None:
             await control.check_free()
         server.apply(config)
@@ -59,12 +64,26 @@ async def _run(config: BootConfig, source: Source, options: Options) -> int:
             predecessor.decline()
         raise
     if predecessor is not None:
-        await server.admitting()
+        await _first_of(server.admitting(), stop.wait())
+        if stop.is_set():
+            server.cut()
+            predecessor.decline()
+            return 0
         predecessor.accept()
     ports.close_inherited()
-    await control.start()
-    handover = Handover(server, options.state, lambda: _give_up(control, stop))
-    pid.write_text(f"{os.getpid()}\n")
+    handover: Handover | None = None
+    try:
+        await control.start()
+        handover = Handover(server, options.state, lambda: _give_up(control, stop))
+        _write(pid, f"{os.getpid()}\n")
+    except LbkitError as error:
+        if predecessor is None:
+            server.cut()
+            control.close()
+            if handover is not None:
+                handover.close()
+            raise
+        log.error("the balancer serves, for its predecessor is gone, but can't be operated: %s", error)
     following = loop.create_task(follow(source, server)) if options.watch else None
     gc.collect()
     gc.freeze()
@@ -75,13 +94,31 @@ async def _run(config: BootConfig, source: Source, options: Options) -> int:
     finally:
         if following is not None:
             following.cancel()
-        if not handover.done:
-            handover.close()
+        if handover is None or not handover.done:
+            if handover is not None:
+                handover.close()
             control.close()
-            pid.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                pid.unlink(missing_ok=True)
         if journal is not None:
             await journal.close()
     return 0
+
+
+async def _first_of(*waits: Coroutine[Any, Any, Any]) -> None:
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+        raise OperationError("The state folder can't be used", [Problem(str(path), f"{error.strerror}.")]) from None
 
 
 def _give_up(control: Control, stop: asyncio.Event) -> None:

@@ -9,8 +9,9 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -251,3 +252,158 @@ def refused(port: int) -> bool:
     except ConnectionRefusedError:
         return True
     return False
+
+
+def test_a_spec_in_python_that_raises_or_exits_changes_nothing(tmp_path: Path):
+    file, state, port = tmp_path / "spec.py", tmp_path / "state", free_port()
+    with servers("a", "b") as (a, b):
+
+        def text(node: NodeServer) -> str:
+            found = spec(port, {node.name: node.server_address[1]}).model_dump_json()
+            return f"import json\nfrom lbkit.spec import Spec\nSPEC = Spec.load(json.loads({found!r}))\n"
+
+        file.write_text(text(a))
+        with serving(state, str(file)) as process:
+            assert process.stderr
+            for wrong, wanted in (
+                ("\nraise KeyError('x')\n", "KeyError"),
+                ("import sys\nsys.exit(3)\n", "SystemExit: 3"),
+            ):
+                replace(file, wrong)
+                said = ""
+                while wanted not in said:
+                    said = process.stderr.readline()
+                assert get(port) == (200, "a")
+            replace(file, text(b))
+            until(lambda: get(port) == (200, "b"), "it still follows the file")
+
+
+def test_a_url_without_an_etag_that_says_the_same_is_not_applied_again(publisher: Publisher):
+    with servers("a") as (a,):
+        publisher.text = document(free_port(), a)
+        source = UrlSource(publisher.url)
+        assert source.look() is not None
+        publisher.tag = '"another"'
+        assert source.look() is None
+
+
+@contextmanager
+def saying(reply: Callable[[socket.socket], None]) -> Iterator[str]:
+    """A URL whose server says this to everybody."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    threading.Thread(target=one, args=(listening.accept()[0],), daemon=True).start()
+
+        def one(sock: socket.socket) -> None:
+            with sock, suppress(OSError):
+                sock.recv(65_536)
+                reply(sock)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("reply", [b"NONSENSE\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 100_000])
+def test_a_url_that_answers_nonsense_is_an_error_for_people(reply: bytes):
+    with saying(lambda sock: sock.sendall(reply)) as url, pytest.raises(OperationError):
+        UrlSource(url).look()
+
+
+def test_a_source_that_hangs_does_not_hold_up_the_end(tmp_path: Path):
+    state, asked = tmp_path / "state", threading.Event()
+    with servers("a") as (a,):
+        text = document(free_port(), a).encode()
+
+        def reply(sock: socket.socket) -> None:
+            if not asked.is_set():
+                asked.set()
+                sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + text)
+                return
+            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            for _ in range(60):
+                sock.sendall(b" ")
+                time.sleep(0.5)
+
+        with saying(reply) as url, serving(state, url, "--poll", "0.05") as process:
+            time.sleep(0.3)
+            process.terminate()
+            assert process.wait(5) == 0
+
+
+def successor(file: Path, state: Path, *options: str) -> subprocess.Popen[str]:
+    argv = [sys.executable, "-m", "lbkit.cli", "serve", "--config", str(file), "--state", str(state), "--take-over"]
+    return subprocess.Popen([*argv, *options], stderr=subprocess.PIPE, text=True)
+
+
+def test_a_successor_without_a_token_leaves_the_running_one(tmp_path: Path):
+    file, state, port = tmp_path / "boot.json", tmp_path / "state", free_port()
+    with servers("a") as (a,):
+        file.write_text(document(port, a))
+        with serving(state, str(file)) as first:
+            options = ("--control", f"127.0.0.1:{free_port()}", "--token-file", str(tmp_path / "missing"))
+            with successor(file, state, *options) as second:
+                assert "The token can't be read" in second.communicate(timeout=20)[1]
+                assert second.returncode == 2
+            time.sleep(0.3)
+            assert get(port) == (200, "a")
+            assert live(state, first)
+
+
+@contextmanager
+def undecided(tmp_path: Path, port: int, node: NodeServer) -> Iterator[Path]:
+    """A configuration whose first probe takes long."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        check = {"path": "/", "port": silent.getsockname()[1], "interval": 30, "timeout": 30}
+        file = tmp_path / "undecided.json"
+        file.write_text(document(port, node, health_check=check))
+        yield file
+
+
+def test_a_successor_that_is_ended_while_it_waits_leaves_the_running_one(tmp_path: Path):
+    file, state, port = tmp_path / "boot.json", tmp_path / "state", free_port()
+    with servers("a") as (a,), undecided(tmp_path, port, a) as slow:
+        file.write_text(document(port, a))
+        with serving(state, str(file)) as first, successor(slow, state) as second:
+            assert second.stderr
+            while "is live" not in second.stderr.readline():
+                pass
+            second.terminate()
+            assert second.wait(5) == 0
+            assert get(port) == (200, "a")
+            assert live(state, first)
+
+
+def test_only_one_successor_at_a_time_takes_over(tmp_path: Path):
+    file, state, port = tmp_path / "boot.json", tmp_path / "state", free_port()
+    with servers("a") as (a,), undecided(tmp_path, port, a) as slow:
+        file.write_text(document(port, a))
+        with serving(state, str(file)) as first, successor(slow, state) as second:
+            assert second.stderr
+            while "is live" not in second.stderr.readline():
+                pass
+            with successor(file, state) as third:
+                assert "Another process is taking them over." in third.communicate(timeout=20)[1]
+                assert third.returncode == 2
+            second.kill()
+            second.wait()
+            with serving(state, str(file), "--take-over"):
+                assert first.wait(20) == 0, "who died is not waited for"
+
+
+@pytest.mark.parametrize("name", ["pid", "control.sock", "handover.sock"])
+def test_a_state_folder_that_cannot_be_written_ends_it_with_one_message(name: str, tmp_path: Path):
+    file, state, port = tmp_path / "boot.json", tmp_path / "state", free_port()
+    state.mkdir(mode=0o700)
+    (state / name).mkdir()
+    with servers("a") as (a,):
+        file.write_text(document(port, a))
+        argv = [sys.executable, "-m", "lbkit.cli", "serve", "--config", str(file), "--state", str(state)]
+        found = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20)
+    assert found.returncode == 2
+    assert name in found.stderr
+    assert "Traceback" not in found.stderr
+    assert os.listdir(state) == [name]

@@ -147,6 +147,7 @@ class PoolState:
 
     def configure(self, spec: Pool, now: float) -> list[Command]:
         """Take a new spec in place: nodes that stay keep their counts, nodes that go are drained."""
+        able = {node for node in self.nodes.values() if node.able}
         for node in self.nodes.values():
             self.tiers.remove(node)
         if spec.algorithm != self.spec.algorithm:
@@ -165,12 +166,15 @@ class PoolState:
         self.by_mark = {node.mark: node for node in self.nodes.values()}
         self.sleepers_in_order = [node for node in self.nodes.values() if node.rests]
         for node in self.nodes.values():
-            self.place(node, now)
+            if node in able:
+                self.tiers.place(node)  # it worked before: no slow start
+            else:
+                self.place(node, now)
             if node.rests:
                 self._sleepers.load(node)
             if node.admin != "ready" and ("cut", node) not in self.agenda:
                 commands += self.set_admin(node.name, node.admin, now)
-        for node in before:
+        for node in sorted(before):
             commands += self._leave(node, now)
         commands += [Refuse(late, "overflow", self.retry_after()) for late in self.waiting.configure(spec.limits.queue)]
         return [*commands, *self._serve(now)]
@@ -318,10 +322,13 @@ class PoolState:
             self.leaving.remove(node)
             self.agenda.drop(("cut", node))
             node.leaving, node.health.state, node.health.contrary = False, "checking", 0
+            node.admin = node.asked = wanted.admin_state
         if node.rests != wanted.standby:
             self._sleepers.forget(node)
         node.name = name
         node.configure(wanted, self.spec)
+        if node in self._growing:
+            node.share = node.weight * min(1.0, self._growing[node] / _STEPS)
 
     def _leave(self, node: NodeState, now: float) -> list[Command]:
         self._sleepers.forget(node)

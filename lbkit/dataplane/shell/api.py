@@ -189,6 +189,6 @@ class _NoSuch(Exception):
 def _object(body: bytes) -> dict[str, Any] | Reply:
     try:
         data = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return problem(400, f"The body is not JSON: {error}")
     return data if isinstance(data, dict) else problem(400, "The body is not a JSON object")

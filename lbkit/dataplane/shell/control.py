@@ -57,11 +57,16 @@ class Control:
             [Problem(str(self._path), reason, "Give each its own --state, or say --take-over.")],
         )
 
+    def prepare(self) -> None:
+        """What can be known to fail before a predecessor goes. Raises OperationError."""
+        if self._settings.control is not None:
+            self._token = _token(self._settings.token_file)
+
     async def start(self) -> None:
         """Listen. A socket left behind by a dead process is replaced. Raises OperationError."""
-        self._path.unlink(missing_ok=True)
         before = os.umask(0o177)
         try:
+            self._path.unlink(missing_ok=True)
             self._listening.append(await asyncio.start_unix_server(self._serve_local, self._path))
             self._inode = self._path.stat().st_ino
         except OSError as error:
@@ -69,7 +74,7 @@ class Control:
         finally:
             os.umask(before)
         if self._settings.control is not None:
-            self._token = _token(self._settings.token_file)
+            self._token = self._token or _token(self._settings.token_file)
             self._listening.append(await self._open_tcp(self._settings.control))
 
     def close(self) -> None:

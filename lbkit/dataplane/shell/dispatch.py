@@ -121,6 +121,8 @@ class Dispatcher:
         return not any(node.usable for node in nodes) and any(node.checking for node in nodes)
 
     def configure(self, spec: Pool, security: NodeSecurity | None = None) -> None:
+        if (spec.protocol, spec.tls) != (self.spec.protocol, self.spec.tls):
+            self.connections.renew()
         self.spec, self.connections.security = spec, security
         self._do(self.pool.configure(spec, monotonic()))
 

@@ -67,23 +67,65 @@ async def run(hook: Hook, node: NodeState, timeout: float) -> str:
     except asyncio.IncompleteReadError:
         return "the connection closed before the answer was whole"
     except OSError as error:
-        return os.strerror(error.errno) if error.errno else str(error)
+        code = error.errno or 0
+        return os.strerror(code) if code > 0 else error.strerror or str(error)
+    except ValueError as error:  # a URL that is none, a name that can't be one, a NUL in an argument
+        return f"{error}"
 
 
 async def _command(argv: list[str]) -> str:
-    process = await asyncio.create_subprocess_exec(
-        *argv, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
-    )
+    theirs, said = _LastWords.pipe()
     try:
-        _, said = await process.communicate()
+        process = await asyncio.create_subprocess_exec(
+            *argv, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=theirs
+        )
+    finally:
+        os.close(theirs)
+    try:
+        await process.wait()
     except asyncio.CancelledError:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         raise
     if process.returncode == 0:
         return ""
-    words = said.decode(errors="replace").strip()[-_ERROR_LENGTH:]
+    words = said.text()
     return f"{argv[0]} ended with status {process.returncode}{f': {words}' if words else ''}"
+
+
+class _LastWords:
+    """The end of what a command writes to standard error.
+
+    The command's own end is what counts: a server that it left behind may hold the pipe, and write to it, for ever.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd, self._loop, self._said = fd, asyncio.get_running_loop(), b""
+        self._loop.add_reader(fd, self._read)
+
+    @classmethod
+    def pipe(cls) -> tuple[int, _LastWords]:
+        """The end to write to, and the reader of the other one."""
+        ours, theirs = os.pipe()
+        os.set_blocking(ours, False)
+        return theirs, cls(ours)
+
+    def text(self) -> str:
+        self._read()
+        return self._said.decode(errors="replace").strip()[-_ERROR_LENGTH:]
+
+    def _read(self) -> None:
+        if self._fd < 0:
+            return
+        try:
+            found = os.read(self._fd, 65_536)
+        except BlockingIOError:
+            return
+        self._said = (self._said + found)[-4 * _ERROR_LENGTH :]
+        if not found:
+            self._loop.remove_reader(self._fd)
+            os.close(self._fd)
+            self._fd = -1
 
 
 async def _post(url: str) -> str:

@@ -95,6 +95,8 @@ class HttpSession:
 
     def eof_received(self) -> bool:
         """A client that closed its side is taken to have left, as nginx does: clients that cancel send just this."""
+        if self._exchange is not None:
+            self.stream.abort()  # also when it does not read: what is unsent must not hold the slot
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -179,6 +181,7 @@ class HttpSession:
     def tunnel_begun(self) -> None:
         """Bytes that came early belong to the other protocol."""
         early, self._buffer = self._buffer, b""
+        self.stream.resume_reading()  # much that came early has paused it
         if early and self._exchange is not None:
             self._exchange.client_data(early)
 

@@ -24,6 +24,7 @@ from lbkit.dataplane.shell.tls import Certificates, TlsStream
 from lbkit.dataplane.wire import proxy
 from lbkit.dataplane.wire.request import Reader, Request
 from lbkit.spec import Listener, Route
+from lbkit.spec.balancer import uses
 
 if TYPE_CHECKING:
     from lbkit.dataplane.shell.exchange import Exchange
@@ -48,6 +49,8 @@ class Listening:
         self.sessions: set[Session] = set()
         self._waiting: set[Preamble] = set()
         self._accepting, self._tell_at = False, 0.0
+        self._pools: dict[str, Dispatcher] = {}
+        """Those that it names. A listener that closes keeps them, when the configuration has them no more."""
         self.held = False
         """Whether clients wait in the kernel's queue because nobody knows yet whether there is a node for them."""
         self.default: Dispatcher | Route | None = None
@@ -61,15 +64,16 @@ class Listening:
         if way is None:
             return self.default
         pool = way.pool()
-        return way.route if pool is None else self._find(pool)
+        return way.route if pool is None else self._pools[pool]
 
     def configure(self, spec: Listener, certificates: Certificates | None) -> None:
         """New settings hold for the next request; the port and address are the same."""
         self._set(spec, certificates)
+        self._pools = {pool: self._find(pool) for _, pool in uses(spec)}
         if spec.redirect is not None:
             self.default = Route.model_construct(redirect=spec.redirect)
         else:
-            self.default = self._find(spec.pool) if spec.pool is not None else None
+            self.default = self._pools[spec.pool] if spec.pool is not None else None
         self._accept_or_wait()
 
     def trusts(self, peer: bytes) -> bool:
@@ -114,8 +118,7 @@ class Listening:
 
     def left(self, session: Session) -> None:
         self.sessions.discard(session)
-        if not self._accepting and self._acceptors:
-            self._accept_or_wait()
+        self._fill_room()
 
     def record(self, session: HttpSession, exchange: Exchange, now: float) -> None:
         """Count and write down one request that ended."""
@@ -211,14 +214,19 @@ class Listening:
             if pool is None:
                 self._deny(sock)
             else:
-                self._begin_tcp(sock, peer, self._find(pool))
+                self._begin_tcp(sock, peer, self._pools[pool])
             return
         session = HttpSession(self, self._loop)
         secure = self.certificates is not None
         if self.certificates is not None:
-            wrapped = self.certificates.context.wrap_socket(
-                sock, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=True
-            )
+            try:
+                wrapped = self.certificates.context.wrap_socket(
+                    sock, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=True
+                )
+            except OSError:  # it broke the connection while it waited to be accepted
+                self.metrics.bad[0] += 1
+                self._fill_room()
+                return
             session.stream = TlsStream(self._loop, wrapped, session, session.received)
         else:
             session.stream = Stream(self._loop, sock, session, session.received)
@@ -242,6 +250,12 @@ class Listening:
         self.metrics.denied += 1
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
         self._loop.call_soon(sock.close)
+        self._fill_room()
+
+    def _fill_room(self) -> None:
+        """One client is gone: whoever waits because of the limit may come."""
+        if not self._accepting and self._acceptors:
+            self._accept_or_wait()
 
     def _tell(self, trouble: str) -> None:
         """At most once a minute, for it may come back with every client."""

@@ -21,6 +21,7 @@ from lbkit.spec import HealthCheck, NodeTls
 _BODY_LIMIT = 65_536
 _JITTER = 0.05
 _START_SPREAD = 0.005
+_GOODBYE = 0.5
 
 
 class Probes:
@@ -76,6 +77,8 @@ async def probe(
         return handshake_error(error)
     except OSError as error:
         return os.strerror(error.errno) if error.errno else str(error)
+    except ValueError as error:  # a header's file that is no text
+        return f"{error}"
 
 
 async def _probe(node: NodeState, check: HealthCheck, security: NodeSecurity | None, header: str | None) -> str:
@@ -100,8 +103,10 @@ async def _probe(node: NodeState, check: HealthCheck, security: NodeSecurity | N
         return ""
     finally:
         writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(_GOODBYE):  # one that hangs in TLS would hold its probe for half a minute
+                await writer.wait_closed()
+        writer.transport.abort()
 
 
 async def _request(node: NodeState, check: HealthCheck) -> bytes:

@@ -6,6 +6,8 @@ A configuration that is not right is reported and changes nothing.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import http.client
 import json
 import logging
 import os
@@ -13,7 +15,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from threading import Thread
+from time import monotonic
+from typing import Any, Protocol
 
 from lbkit.dataplane.config import BootConfig
 from lbkit.dataplane.shell.server import Server
@@ -22,6 +26,7 @@ from lbkit.errors import LbkitError, OperationError, Problem
 log = logging.getLogger("lbkit.config")
 _FILE_EVERY = 1.0
 _MOST = 16 * 1024 * 1024
+_PATIENCE = 10.0
 
 
 class Source(Protocol):
@@ -61,23 +66,29 @@ class UrlSource:
     def __init__(self, url: str, every: float = 10.0, token_file: Path | None = None) -> None:
         self._url, self.every, self._token_file = url, every, token_file
         self._tag: str | None = None
+        self._seen: bytes | None = None
 
     def look(self) -> BootConfig | None:
         try:
             request = self._request()
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                body, tag = answer.read(_MOST), answer.headers.get("ETag")
+            with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:
+                body, tag = _body(answer), answer.headers.get("ETag")
         except urllib.error.HTTPError as error:
             if error.code == 304:
                 return None
             raise self._problem(f"It was answered with status {error.code}.") from None
+        except http.client.HTTPException as error:
+            raise self._problem(f"It was answered with no proper HTTP: {error!r}.") from None
         except (OSError, ValueError) as error:
             raise self._problem(f"{getattr(error, 'reason', error)}.") from None
+        if body == self._seen:
+            return None
         try:
-            found = BootConfig.load(json.loads(body))
-        except ValueError as error:
+            data = json.loads(body)
+        except (ValueError, RecursionError) as error:
             raise self._problem(f"Not JSON: {error}.") from None
-        self._tag = tag
+        found = BootConfig.load(data)
+        self._tag, self._seen = tag, body
         return found
 
     def _request(self) -> urllib.request.Request:
@@ -92,13 +103,24 @@ class UrlSource:
         return OperationError("The configuration can't be read", [Problem(self._url, reason)])
 
 
+def _body(answer: Any) -> bytes:
+    """All of it, unless it comes too slowly."""
+    deadline, parts, left = monotonic() + _PATIENCE, [], _MOST
+    while left > 0 and (part := answer.read1(min(left, 65_536))):
+        if monotonic() > deadline:
+            raise TimeoutError(f"it did not arrive within {_PATIENCE:g} s")
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
 async def follow(source: Source, server: Server) -> None:
     """Apply what the source says whenever it says something new. Ends when it is cancelled."""
     said = ""
     while True:
         await asyncio.sleep(source.every)
         try:
-            config = await asyncio.to_thread(source.look)
+            config = await _apart(source.look)
             if config is not None:
                 server.apply(config)
                 said = ""
@@ -106,3 +128,31 @@ async def follow(source: Source, server: Server) -> None:
             if str(error) != said:
                 said = str(error)
                 log.error("the running configuration stays: %s", said)
+        except Exception:  # a defect of ours must not end the watch
+            log.exception("the running configuration stays")
+
+
+async def _apart(look: Callable[[], BootConfig | None]) -> BootConfig | None:
+    """In a thread that the process's end does not wait for: a server or a file system may hang."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[BootConfig | None] = loop.create_future()
+
+    def settle(found: BootConfig | None, error: Exception | None) -> None:
+        if done.done():
+            return
+        if error is None:
+            done.set_result(found)
+        else:
+            done.set_exception(error)
+
+    def run() -> None:
+        found, trouble = None, None
+        try:
+            found = look()
+        except Exception as error:
+            trouble = error
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, found, trouble)
+
+    Thread(target=run, name="lbkit looks at its configuration", daemon=True).start()
+    return await done

@@ -18,6 +18,8 @@ from lbkit.dataplane.shell.loop import READ, WRITE, Loop
 
 HIGH, LOW = 65_536, 16_384
 """Octets that may wait to be sent before the user is paused, and how few are left when it is resumed."""
+STUCK = 30.0
+"""Seconds that a peer may take nothing of what is left to be sent when we close."""
 _SMALL, _LARGE = 65_536, 262_144
 _ERROR, _HANGUP, _LEFT = select.EPOLLERR, select.EPOLLHUP, select.EPOLLRDHUP
 _RESET = b"\x01\x00\x00\x00\x00\x00\x00\x00"
@@ -105,7 +107,19 @@ class Stream:
         if not self.unsent:
             self._finish(None)
         elif self._mask & WRITE:
-            self._want(WRITE)  # else it leaves at the end of this round
+            self._only_send()  # else it leaves at the end of this round
+
+    def _only_send(self) -> None:
+        self._want(WRITE)
+        self._loop.call_later(STUCK, self._give_up_if_stuck, len(self.unsent))
+
+    def _give_up_if_stuck(self, before: int) -> None:
+        """A peer that takes the rest slowly is waited for, not one that takes nothing more."""
+        left = len(self.unsent)
+        if left >= before:
+            self.reset()
+        elif not self.closed:
+            self._loop.call_later(STUCK, self._give_up_if_stuck, left)
 
     def abort(self) -> None:
         """Close at once, whatever waits: the peer knows before anything else is sent, so no slot is seen in use twice."""
@@ -185,7 +199,10 @@ class Stream:
             self._still_unsent()
 
     def _still_unsent(self) -> None:
-        self._want(WRITE if self.closing else self._mask | WRITE)
+        if not self.closing:
+            self._want(self._mask | WRITE)
+        elif self._mask != WRITE:
+            self._only_send()
         if len(self.unsent) > HIGH:
             if not self.full:
                 self.full = True

@@ -33,7 +33,7 @@ class Bearer(Protocol):
 class NodeConnection:
     """A connection to a node, from the first SYN on."""
 
-    __slots__ = ("_loop", "_security", "bearer", "idle_since", "lost", "node", "sock", "stream")
+    __slots__ = ("_loop", "_security", "age", "bearer", "idle_since", "lost", "node", "sock", "stream")
 
     def __init__(self, loop: Loop, node: NodeState, bearer: Bearer, security: NodeSecurity | None) -> None:
         self._loop, self.node, self._security = loop, node, security
@@ -42,6 +42,8 @@ class NodeConnection:
         self.sock: socket.socket | None = None
         self.idle_since = 0.0
         self.lost = False
+        self.age = 0
+        """Under which settings it was made."""
 
     def open(self) -> None:
         """Begin to connect; the bearer is told how that went, perhaps at once."""
@@ -143,6 +145,7 @@ class NodeConnections:
         self._loop = loop
         self._idle: dict[NodeState, deque[NodeConnection]] = {}
         self._keep_alive = 0.0
+        self._age = 0
         self._sweep = Alarm(loop, self._drop_old)
         self.security: NodeSecurity | None = None
         """TLS to the nodes; None: they speak in the clear."""
@@ -158,7 +161,9 @@ class NodeConnections:
 
     def open(self, node: NodeState, bearer: Bearer) -> NodeConnection:
         """A new connection, about to be made: call its `open`."""
-        return NodeConnection(self._loop, node, bearer, self.security)
+        made = NodeConnection(self._loop, node, bearer, self.security)
+        made.age = self._age
+        return made
 
     def give(self, connection: NodeConnection, keep_alive: float) -> None:
         """Keep for `keep_alive` seconds, unless something is left on it or its node is going."""
@@ -166,7 +171,7 @@ class NodeConnections:
         stream, node = connection.stream, connection.node
         if (
             keep_alive <= 0 or stream is None or stream.unsent or stream.closing or connection.lost
-            or node.leaving or node.admin == "maintenance"
+            or node.leaving or node.admin == "maintenance" or connection.age != self._age
         ):  # fmt: skip
             connection.close()
             return
@@ -192,6 +197,7 @@ class NodeConnections:
 
     def renew(self) -> None:
         """Keep none of those that were made under other settings."""
+        self._age += 1
         for node in list(self._idle):
             self.forget(node)
 

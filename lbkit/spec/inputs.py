@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union
 from pydantic import GetCoreSchemaHandler, ValidationError, ValidationInfo
 from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
+from lbkit.errors import LbkitError
+
 T = TypeVar("T")
 
 
@@ -32,7 +34,8 @@ class _Later:
                 return checker.validate_python(value)
             except ValidationError as error:
                 reason = error.errors(include_input=False, include_url=False)[0]["msg"]
-            raise ValueError(f"{field}: {reason.removeprefix('Value error, ')}")
+            # No ValueError: the SDK would wrap one into a text with everything around the value in it.
+            raise LbkitError(f"{field}: {reason.removeprefix('Value error, ')}")
 
         def wrap(value: Any, check: core_schema.ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
             if is_output(value):

@@ -209,7 +209,7 @@ class Exchange(Work):
         if node is not None and (check := spec.passive_check) is not None:
             bad = check.codes is not None and among(self.status, check.codes)
             self.dispatcher.observed(node, not bad, f"status {self.status}")
-        self.client.answered(self._close, now)
+        self.client.answered(self._close, now, not self.request.keep_alive and self.upload.done)
 
     def _refuse(
         self, status: int, reason: str, detail: str, retry_after: int | None = None, close: bool = False

@@ -136,11 +136,14 @@ class HttpSession:
         """It failed; `connection_lost` follows."""
         self.listening.metrics.bad[0] += 1
 
-    def answered(self, close: bool, now: float) -> None:
-        """The answer is complete. `close`: it said that the connection ends with it."""
+    def answered(self, close: bool, now: float, last: bool = False) -> None:
+        """The answer is complete. `close`: it said that the connection ends with it; `last`: the client wanted that."""
         self._exchange = None
         if close:
-            self._close()
+            if last and not self._buffer and not self._lingering:
+                self.stream.close()  # it sends nothing more, so nothing unread can turn the close into a reset
+            else:
+                self._close()
             return
         self.stream.resume_reading()
         alarm = self.alarm

@@ -225,6 +225,7 @@ class Listening:
         self.sessions.add(session)
         session.begin(peer, secure)
         session.stream.start(notice_leaving=True)
+        session.stream.ready(READ)  # most clients' first words have come with them
 
     def _begin_tcp(self, sock: socket.socket, peer: proxy.Address, dispatcher: Dispatcher) -> None:
         session = TcpSession(self, self._loop)

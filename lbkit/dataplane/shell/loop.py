@@ -12,7 +12,7 @@ import logging
 import math
 import select
 import selectors
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 log = logging.getLogger("lbkit.loop")
@@ -42,6 +42,8 @@ class Poller(selectors.BaseSelector):
         self._watchers: dict[int, Watcher] = {}
         self.unsent: list[Sender] = []
         """Those that have something to send at the end of this round."""
+        self.ended: list[tuple[Callable[[Exception | None], None], Exception | None]] = []
+        """What is to be called then, with its error, for connections that ended."""
 
     # -- watchers ----------------------------------------------------------------------------------------------------
 
@@ -56,6 +58,10 @@ class Poller(selectors.BaseSelector):
         """Harmless when it is not watched."""
         if self._watchers.pop(fd, None) is not None:
             self._epoll.unregister(fd)
+
+    def drop(self, fd: int) -> None:
+        """Forget a descriptor that is closed before the next round: closing takes it out of the epoll by itself."""
+        self._watchers.pop(fd, None)
 
     def __contains__(self, fd: int) -> bool:
         return fd in self._watchers
@@ -107,12 +113,18 @@ class Poller(selectors.BaseSelector):
         return ready
 
     def _flush(self) -> None:
-        """Send what was written since the last time."""
-        while self.unsent:
+        """Send what was written since the last time, and take leave of the connections that ended."""
+        while self.unsent or self.ended:
             waiting, self.unsent = self.unsent, []
             for sender in waiting:
                 try:
                     sender.flush()
+                except Exception:
+                    log.exception("a connection's handler failed")
+            ended, self.ended = self.ended, []
+            for tell, error in ended:
+                try:
+                    tell(error)
                 except Exception:
                     log.exception("a connection's handler failed")
 

@@ -102,10 +102,10 @@ class Stream:
         if self.closing or self.closed:
             return
         self.closing = True
-        if self.unsent:
-            self._want(self._mask & ~READ)
-        else:
+        if not self.unsent:
             self._finish(None)
+        elif self._mask & WRITE:
+            self._want(WRITE)  # else it leaves at the end of this round
 
     def abort(self) -> None:
         """Close at once, whatever waits: the peer knows before anything else is sent, so no slot is seen in use twice."""
@@ -146,9 +146,10 @@ class Stream:
             self._finish(None)
 
     def _end_of_input(self) -> None:
-        self._want(self._mask & ~READ)
         self._quiet = 0
-        if not self.user.eof_received():
+        if self.user.eof_received():
+            self._want(self._mask & ~READ)
+        else:
             self.close()
 
     def _ended_while_paused(self, mask: int) -> None:
@@ -184,8 +185,7 @@ class Stream:
             self._still_unsent()
 
     def _still_unsent(self) -> None:
-        if not self._mask & WRITE:
-            self._want(self._mask | WRITE)
+        self._want(WRITE if self.closing else self._mask | WRITE)
         if len(self.unsent) > HIGH:
             if not self.full:
                 self.full = True
@@ -222,10 +222,10 @@ class Stream:
         if self.closed:
             return
         self.closed = self.closing = True
-        self._poller.forget(self.fd)
+        self._poller.drop(self.fd)
         self.unsent = b""
         # after this round of events, so that the descriptor's number can't be taken again within it
-        self._loop.call_soon(self._closed, error)
+        self._poller.ended.append((self._closed, error))
 
     def _closed(self, error: Exception | None) -> None:
         self.sock.close()

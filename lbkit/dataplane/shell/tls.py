@@ -174,6 +174,7 @@ class TlsStream(Stream):
     def close(self) -> None:
         if not self.closing and not self.unsent:
             self._shutdown()
+        self._eof = True
         super().close()
 
     def _handshake(self) -> None:

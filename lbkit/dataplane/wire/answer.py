@@ -12,12 +12,12 @@ from http import HTTPStatus
 from lbkit.dataplane.wire import fields
 from lbkit.dataplane.wire.body import NOTHING, Body, ChunkedBody, LengthBody, UntilCloseBody
 from lbkit.dataplane.wire.errors import BadMessage
+from lbkit.dataplane.wire.lately import Lately
 from lbkit.dataplane.wire.request import Request
 from lbkit.spec import Redirect, Route, Sticky
 
 _HEAD = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*+))?\r\n(" + fields.FIELDS + rb")\r\n")
 _MOST_DIGITS = 18
-_NONE: fields.Found = {}
 _REMOVED = fields.HOP_BY_HOP | {b"content-length"}
 _FIELDS = fields.Sorter(_REMOVED | {b"date"}, _REMOVED)
 HEAD_LIMIT = 65_536
@@ -40,10 +40,8 @@ class Answer:
         "version",
     )
 
-    def __init__(
-        self, status: int, reason: bytes | None, version: int, lines: list[bytes], found: fields.Found
-    ) -> None:
-        self.status, self.reason, self.version = status, reason or b"", version
+    def __init__(self, status: int, reason: bytes, version: int, lines: list[bytes], found: fields.Found) -> None:
+        self.status, self.reason, self.version = status, reason, version
         self.lines, self.found = lines, found
         """Field lines to pass on, and watched values by lower-case name."""
         self.body: Body = NOTHING
@@ -51,22 +49,27 @@ class Answer:
         """Content-Length as the node gave it, also where no body follows."""
         self.head_length = 0
         """Octets of the head, to where the body begins."""
-        self.plain = (
-            len(found) == 2 and b"date" in found and b"content-length" in found and version == 1 and status >= 200
-            and status != 204 and reason is not None and b"," not in found[b"content-length"]
-        )  # fmt: skip
+        self.plain = False
         """Whether its head may go to a client of HTTP/1.1 as it came: no field was removed, none is missing or doubled."""
         self.keep_alive = version == 1
         """Whether the node keeps the connection after this answer."""
+
+    def understand(self, said_why: bool) -> None:
+        """Draw the conclusions from the fields. `said_why`: there was a reason phrase, were it empty."""
+        found, version = self.found, self.version
+        self.plain = (
+            len(found) == 2 and b"date" in found and b"content-length" in found and version == 1 and self.status >= 200
+            and self.status != 204 and said_why and b"," not in found[b"content-length"]
+        )  # fmt: skip
         if b"connection" in found:
             wants = fields.tokens(found[b"connection"])
             self.keep_alive = b"close" not in wants and (version == 1 or b"keep-alive" in wants)
 
     def again(self) -> Answer:
         """The same head, with a body that is still to be read."""
-        other = Answer(self.status, self.reason, self.version, self.lines, _NONE)
-        other.found, other.length = self.found, self.length
-        other.head_length, other.keep_alive, other.plain = self.head_length, self.keep_alive, self.plain
+        other = Answer(self.status, self.reason, self.version, self.lines, self.found)
+        other.length, other.head_length = self.length, self.head_length
+        other.keep_alive, other.plain = self.keep_alive, self.plain
         body = self.body
         other.body = body if body is NOTHING else body.again()
         return other
@@ -99,7 +102,8 @@ def read(data: bytes, method: bytes, websocket: bool = False) -> Answer | None:
     lines, found = _FIELDS.sort(block)
     if match.end() > HEAD_LIMIT:
         raise BadMessage(502, "The node's answer has too long a head.")
-    answer = Answer(status, reason, 1 if minor == b"1" else 0, lines, found)
+    answer = Answer(status, reason or b"", 1 if minor == b"1" else 0, lines, found)
+    answer.understand(reason is not None)
     answer.head_length = match.end()
     if status == 101:
         _check_switch(found, websocket)
@@ -122,7 +126,7 @@ class Reader:
     """Reads answers of one pool's nodes. The same octets mean the same, so a head that was read lately is not read again."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, Answer] = {}
+        self._lately: Lately[Answer] = Lately(256, 1024)
 
     def read(self, data: bytes, request: Request) -> Answer | None:
         """As the function `read`."""
@@ -130,18 +134,13 @@ class Reader:
             return read(data, request.method, request.websocket)
         end = data.find(b"\r\n\r\n") + 4
         head = data[:end]
-        known = self._known.get(head)
+        known = self._lately.get(head)
         if known is not None:
             return known.again()
         answer = read(data, request.method)
-        if answer is not None and end <= _KNOWN_LENGTH and answer.status >= 200:
-            if len(self._known) >= _KNOWN_HEADS:
-                self._known.clear()
-            self._known[head] = answer.again()
+        if answer is not None and answer.status >= 200:
+            self._lately.add(head, answer.again())
         return answer
-
-
-_KNOWN_HEADS, _KNOWN_LENGTH = 256, 1024
 
 
 def parse(head: bytes, method: bytes, websocket: bool = False) -> Answer:

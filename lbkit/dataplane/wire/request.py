@@ -12,6 +12,7 @@ from functools import lru_cache
 from lbkit.dataplane.wire import fields
 from lbkit.dataplane.wire.body import EXTENSIONS_LIMIT, NOTHING, Body, ChunkedBody, LengthBody
 from lbkit.dataplane.wire.errors import BadMessage
+from lbkit.dataplane.wire.lately import Lately
 from lbkit.spec.listener import RequestLimits
 
 _HEAD = re.compile(rb"(" + fields.TOKEN + rb") ([\x21-\x7e]++) HTTP/1\.([01])\r\n(" + fields.FIELDS + rb")\r\n")
@@ -160,24 +161,19 @@ class Reader:
 
     def __init__(self, limits: RequestLimits) -> None:
         self._limits = limits
-        self._known: dict[bytes, Request] = {}
+        self._lately: Lately[Request] = Lately(256, 2048)
 
     def read(self, data: bytes) -> Request | None:
         """As the function `read`."""
         length = data.find(b"\r\n\r\n") + 4
         head = data if length == len(data) else data[:length]
-        known = self._known.get(head)
+        known = self._lately.get(head)
         if known is not None:
             return known
         request = read(data, self._limits)
-        if request is not None and length <= _KNOWN_LENGTH:
-            if len(self._known) >= _KNOWN_HEADS:
-                self._known.clear()
-            self._known[head] = request
+        if request is not None:
+            self._lately.add(head, request)
         return request
-
-
-_KNOWN_HEADS, _KNOWN_LENGTH = 256, 2048
 
 
 def parse(head: bytes, limits: RequestLimits) -> Request:

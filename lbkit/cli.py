@@ -76,6 +76,8 @@ def serve(arguments: argparse.Namespace) -> int:
     from lbkit.dataplane.shell.source import FileSource, UrlSource
 
     where = arguments.config
+    if not 0 < arguments.poll < float("inf"):
+        raise OperationError("The URL can't be asked", [Problem("--poll", "It is seconds, more than 0.", "", f"{arguments.poll:g}")])
     if where.startswith(("http://", "https://")):
         return run(UrlSource(where, arguments.poll, arguments.config_token_file), Options.of(arguments))
     return run(FileSource(Path(where), _boot_config), Options.of(arguments))

@@ -149,7 +149,8 @@ def _status_text(status: dict[str, Any], folder: Path) -> str:
             f"    {'node':<20} {'address':<22} {'health':<9} {'state':<12} {'in flight':>9} {'requests':>9} {'failures':>8}"
         )
         for key, node in pool["nodes"].items():
-            state = "leaving" if node["leaving"] else node["admin_state"]
+            rests = node["standby"] not in (None, "awake") and node["admin_state"] == "ready"
+            state = "leaving" if node["leaving"] else node["standby"] if rests else node["admin_state"]
             flight = f"{node['in_flight']}/{node['hard']}" if node["hard"] else str(node["in_flight"])
             row = f"    {key:<20} {node['address']}:{node['port']:<{21 - len(node['address'])}} {node['health']:<9} {state:<12}"
             lines.append(

@@ -78,19 +78,19 @@ def down(folder: Path) -> int:
     stack.destroy(on_output=_printer(until="The resources in the stack have been deleted"), color=_color())
     stack.workspace.remove_stack(STACK, preserve_config=True)
     settings = folder / f"Pulumi.{STACK}.yaml"
-    if "PULUMI_BACKEND_URL" not in os.environ and "PULUMI_CONFIG_PASSPHRASE" not in os.environ:
-        secret = settings.exists() and "secure:" in settings.read_text()
-        _clear(folder / LOCAL, keep_passphrase=secret)
     if settings.exists() and "config:" not in settings.read_text():
         settings.unlink()
+    if "PULUMI_BACKEND_URL" not in os.environ and "PULUMI_CONFIG_PASSPHRASE" not in os.environ:
+        _clear(folder / LOCAL, keep_passphrase=settings.exists())  # its salt belongs to the passphrase
     if settings.exists():
         print(f"Your configuration is kept in {settings.name}.")
     return 0
 
 
 def env(folder: Path) -> int:
-    """Shell lines after which the plain `pulumi` command works on the same stack."""
+    """Shell lines after which the plain `pulumi` command works on the same stack, which is made if there is none."""
     found = engine.find()
+    _stack(folder)
     for name, value in _environment(folder).items():
         if name.startswith("PULUMI_"):
             print(f"export {name}={shlex.quote(value)}")

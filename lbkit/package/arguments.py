@@ -85,7 +85,7 @@ class _Reader:
         if isinstance(given, list) and (item := _list_in(annotation)) is not None:
             return [self.value(inner, item, join(at, index)) for index, inner in enumerate(given)]
         if not isinstance(given, Mapping):
-            return int(given) if isinstance(given, float) and given.is_integer() else given
+            return given
         if (item := types.item_of(annotation, dict)) is not None:
             return {key: self.value(inner, item, join(at, key)) for key, inner in given.items()}
         return self._object(given, annotation, at)

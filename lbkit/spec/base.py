@@ -10,6 +10,7 @@ import difflib
 import os
 import re
 import sys
+import sysconfig
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, get_args, get_origin
@@ -23,6 +24,7 @@ from lbkit.errors import Problem, SpecError
 from lbkit.spec.inputs import is_output
 
 _HERE = f"{Path(__file__).resolve().parents[1]}{os.sep}"
+_STANDARD = sysconfig.get_path("stdlib") + os.sep
 _OTHERS = ("<", *(str(Path(module.__file__ or "<").parent) + os.sep for module in (pydantic, pydantic_core)))
 
 
@@ -189,7 +191,7 @@ def _users_line() -> str:
     while frame is not None:
         name = frame.f_code.co_filename
         if not name.startswith((_HERE, *_OTHERS)):
-            if name.endswith(("runpy.py", "_pytest/python.py")):
+            if name.startswith(_STANDARD) or name.endswith("_pytest/python.py"):
                 return ""
             return f" ({Path(name).name}, line {frame.f_lineno})"
         frame = frame.f_back  # type: ignore[assignment]

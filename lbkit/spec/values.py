@@ -69,7 +69,7 @@ def _address(value: str) -> str:
     if re.fullmatch(r"[\d.:/]+", value):
         raise ValueError("This is not one IPv4 or IPv6 address. The port is a field of its own; a range is not a node.")
     raise ValueError(
-        "This is a name; a node needs an IP address, so that nothing waits for DNS. Look it up in your program."
+        "This is a name; an IP address is wanted, so that nothing waits for DNS. Look it up in your program."
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pulumi
 import pytest
+from pulumi.output import Unknown
 
 from lbkit import LoadBalancer, Spec
 from lbkit.package.arguments import arguments
@@ -113,6 +114,8 @@ def with_pool(**fields: Any) -> dict[str, Any]:
         ({"spec": SPEC, "aws": {"vpcId": "vpc-1", "subnetIds": ["x", "y"]}}, ["aws.vpcId", "aws.subnetIds.0 = 'x'"]),
         ({"spec": SPEC, "bigip": {"address": "10.0.0.1", "device": {"address": "192.0.2.1", "usr": "a"}}},
          ["bigip.device.usr\n", "Did you mean `user`?"]),
+        ({"spec": SPEC, "bigip": {"address": "10.0.0.1", "device": {"address": "192.0.2.1", "user": "a"}}},
+         ["bigip.device.password", "`user` and `password`, or `token` alone"]),
         ({"spec": SPEC, "aws": {**spelled(TARGETS["aws"][0]), "machines": {"no-such-pool": {}}}},
          ["aws.machines.no-such-pool"]),
     ],
@@ -148,6 +151,15 @@ def test_late_leaves_may_be_outputs(home: str, target: Target, preview: bool):  
         package({"spec": {**SPEC, "pools": pools}, home: spelled(target)})
 
     assert "10.0.0.7" in str(registered(program, preview=preview).resources)
+
+
+def test_what_is_unknown_at_preview_is_late_as_well():  # LB-4
+    def program() -> None:
+        package(with_pool(nodes={"late": {"address": Unknown()}}))
+
+    found = registered(program, preview=True)
+    (balancer,) = found.of("lbkit:index:LoadBalancer").values()
+    assert "<unknown>" in str(balancer["inputs"])
 
 
 def test_structure_may_not():

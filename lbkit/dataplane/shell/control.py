@@ -61,6 +61,10 @@ class Control:
         """What can be known to fail before a predecessor goes. Raises OperationError."""
         if self._settings.control is not None:
             self._token = _token(self._settings.token_file)
+            host, _, port = self._settings.control.rpartition(":")
+            if not host or not (port.isdecimal() and 0 < int(port) < 65_536):
+                problem = Problem("--control", "It is no ADDRESS:PORT.", "Such as 127.0.0.1:9100.", self._settings.control)
+                raise OperationError("The control API can't listen", [problem])
 
     async def start(self) -> None:
         """Listen. A socket left behind by a dead process is replaced. Raises OperationError."""
@@ -88,8 +92,8 @@ class Control:
         host, _, port = where.rpartition(":")
         try:
             return await asyncio.start_server(self._serve_remote, host.strip("[]"), int(port))
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else "It is no ADDRESS:PORT"
+        except OSError as error:
+            reason = error.strerror or str(error)
             raise OperationError(
                 "The control API can't listen", [Problem("--control", f"{reason}.", "", where)]
             ) from None

@@ -43,8 +43,11 @@ class ServerProvider(dynamic.ResourceProvider):
             return dynamic.CreateResult(folder.name, {**props, "state": str(folder)})
 
     def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
-        alive = background.running(Path(props["state"])) is not None
-        return dynamic.ReadResult(id_, props) if alive else dynamic.ReadResult("", {})
+        folder = Path(props["state"])
+        if background.running(folder) is not None:
+            return dynamic.ReadResult(id_, props)
+        background.stop(folder, 0)
+        return dynamic.ReadResult("", {})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         background.stop(Path(props["state"]), _PATIENCE)

@@ -57,7 +57,12 @@ class ProcessProvider(dynamic.ResourceProvider):
             return dynamic.CreateResult(folder.name, {**props, "state": str(folder)})
 
     def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
-        return dynamic.ReadResult(id_, props) if _lives(Path(props["state"])) else dynamic.ReadResult("", {})
+        folder = Path(props["state"])
+        if _lives(folder):
+            return dynamic.ReadResult(id_, props)
+        if background.running(folder) is None:
+            background.stop(folder, 0)  # what a dead process left behind
+        return dynamic.ReadResult("", {})
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
         folder = Path(olds["state"])

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lbkit.errors import OperationError, SpecError, Unsupported
+from lbkit.errors import OperationError, Problem, SpecError, Unsupported
 from lbkit.release import VERSION
 
 CHECK_STATUS = """exit status:
@@ -77,7 +77,8 @@ def serve(arguments: argparse.Namespace) -> int:
 
     where = arguments.config
     if not 0 < arguments.poll < float("inf"):
-        raise OperationError("The URL can't be asked", [Problem("--poll", "It is seconds, more than 0.", "", f"{arguments.poll:g}")])
+        problem = Problem("--poll", "It is seconds, more than 0.", "", f"{arguments.poll:g}")
+        raise OperationError("The URL can't be asked", [problem])
     if where.startswith(("http://", "https://")):
         return run(UrlSource(where, arguments.poll, arguments.config_token_file), Options.of(arguments))
     return run(FileSource(Path(where), _boot_config), Options.of(arguments))

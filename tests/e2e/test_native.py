@@ -104,7 +104,11 @@ def test_a_killed_process_is_noticed_and_made_again(stack: Stack, tmp_path: Path
         os.kill(pid, signal.SIGKILL)
         until(lambda: processes(runtime) == [], "the process is gone")
         assert "delete" in stack.run("refresh")
+        assert not (runtime / "lbkit").exists(), "nothing is left of the dead process"
         stack.run("up")
+        assert get(port) == (200, "a")
+        stack.run("down")
+        stack.run("up")  # the kept configuration still fits its passphrase
         assert get(port) == (200, "a")
 
 

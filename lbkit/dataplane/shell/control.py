@@ -63,7 +63,9 @@ class Control:
             self._token = _token(self._settings.token_file)
             host, _, port = self._settings.control.rpartition(":")
             if not host or not (port.isdecimal() and 0 < int(port) < 65_536):
-                problem = Problem("--control", "It is no ADDRESS:PORT.", "Such as 127.0.0.1:9100.", self._settings.control)
+                problem = Problem(
+                    "--control", "It is no ADDRESS:PORT.", "Such as 127.0.0.1:9100.", self._settings.control
+                )
                 raise OperationError("The control API can't listen", [problem])
 
     async def start(self) -> None:

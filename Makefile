@@ -28,10 +28,10 @@ refresh: .venv/$(notdir $(LOCK))  ## look which of the resources still exist
 test: .venv/dev.txt packages  ## prove everything: lint, types, contracts, tests, the real engine
 	@mkdir -p build && { $(BIN)/python tools/yaml_host.py > build/engine.log 2>&1 & }
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 unit: .venv/dev.txt  ## the tests that need no engine
-	$(BIN)/pytest --ignore tests/e2e
+	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/e2e
 
 fuzz: .venv/fuzz.txt  ## a minute of fuzzing, split over the parsers
 	@$(BIN)/python -m tests.fuzz 60

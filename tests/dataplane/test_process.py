@@ -143,3 +143,13 @@ def test_a_socket_that_is_not_ours_is_not_used(tmp_path: Path, make: str, said: 
         os.chmod(path, 0o666)
     with pytest.raises(OperationError, match=said):
         call(path, "GET", "/v1/live")
+
+
+def test_a_state_folder_too_deep_for_a_socket_is_told_at_once(tmp_path: Path):
+    place = tmp_path / ("x" * 90)
+    place.mkdir()
+    process = Process(place, BootConfig(name="x", spec=spec(free_port(), {"a": 1})).model_dump_json())
+    code, said = process.end()
+    assert code == 2
+    assert "longer than the 107 octets" in said
+    assert "is live" not in said

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from tools import engine
@@ -10,3 +14,10 @@ from tools import engine
 @pytest.fixture(scope="session", autouse=True)
 def found() -> engine.Engine:
     return engine.find()
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A short one: control sockets lie below it, and a socket's path holds 107 octets."""
+    with tempfile.TemporaryDirectory(prefix="lb-") as place:
+        yield Path(place)

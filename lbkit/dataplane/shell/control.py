@@ -20,6 +20,7 @@ from lbkit.spec.listener import RequestLimits
 
 _LIMITS = RequestLimits(body=16 * 1024 * 1024)
 _PATIENCE = 10.0
+_LONGEST = 107
 
 
 class Settings(Protocol):
@@ -59,6 +60,11 @@ class Control:
 
     def prepare(self) -> None:
         """What can be known to fail before a predecessor goes. Raises OperationError."""
+        if len(os.fsencode(self._path)) > _LONGEST:
+            reason = f"The path of the control socket is longer than the {_LONGEST} octets that a socket's may have."
+            raise OperationError(
+                "The state folder can't be used", [Problem(str(self._path), reason, "Choose a shorter one.")]
+            )
         if self._settings.control is not None:
             self._token = _token(self._settings.token_file)
             host, _, port = self._settings.control.rpartition(":")

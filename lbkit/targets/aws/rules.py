@@ -48,8 +48,9 @@ def health(at: str, pool: Pool) -> Iterator[Problem]:
     timeout, most = health_timeout(pool), min(120, check.interval if pool.protocol == "tcp" else check.interval - 1)
     if not (2 <= timeout <= most and float(timeout).is_integer()):
         below = "not above" if pool.protocol == "tcp" else "below"
+        remedy = f"A whole number from 2 to {most:g}." if most >= 2 else "Raise `interval`, to 5 at least."
         yield Problem(f"{at}.health_check.timeout", f"AWS wants whole seconds from 2 to 120, and the timeout {below} the interval.",
-                      f"A whole number from 2 to {most:g}.", shown(check.timeout))  # fmt: skip
+                      remedy, shown(check.timeout))  # fmt: skip
 
 
 def codes(at: str, pool: Pool, low: int, high: int) -> Iterator[Problem]:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from lbkit.errors import SpecError, Unsupported
-from lbkit.spec import Spec
+from lbkit.spec import Pool, Spec
+from lbkit.targets.aws.rules import health
 from lbkit.targets.base import check
 from tests.targets.aws.house import CERTIFICATE, IDS, OTHER, TLS, alb, planned, refusals, routed
 from tests.targets.aws.house import changed as changed
@@ -186,3 +187,10 @@ def test_each_answer_has_a_remedy():
     )
     assert isinstance(spec, Spec)
     assert all(reason.count(".") >= 2 for reason in refusals({"pools.p.drain": 9999, "pools.p.retries": 3}).values())
+
+
+def test_a_timeout_without_room_below_its_interval_asks_for_a_longer_one():
+    pool = Pool.load({"port": 80, "nodes": {"a": {"address": "10.0.0.1"}},
+                      "health_check": {"path": "/", "interval": 2, "timeout": 2}})  # fmt: skip
+    (problem,) = [p for p in health("pools.p", pool) if p.path.endswith("timeout")]
+    assert problem.remedy == "Raise `interval`, to 5 at least."

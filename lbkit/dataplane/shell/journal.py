@@ -23,6 +23,7 @@ _TELL_EVERY = 10.0
 _LAST = 2.0
 """Seconds that the last lines have to be written when the process ends."""
 _PLACES = 10_000
+_QUERY, _QUOTE, _BACKSLASH = b'?"\\'
 _MOST = 20_000
 """Lines that may wait to be written: about 8 MB."""
 _LINE = (
@@ -62,9 +63,9 @@ class Journal:
             self._stamp = _stamp(millisecond)
         request = exchange.request
         path = request.target
-        if not self._queries and b"?" in path:
+        if not self._queries and _QUERY in path:
             path = path[: path.index(b"?")]
-        if b'"' in path or b"\\" in path:
+        if _QUOTE in path or _BACKSLASH in path:
             path = path.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
         node = exchange.served_by
         key = (

@@ -18,6 +18,7 @@ from lbkit.spec import Redirect, Route, Sticky
 
 _LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: (" + fields.VALUE + rb"))?")
 _MOST_DIGITS = 18
+_COMMA = ord(",")
 _REMOVED = fields.HOP_BY_HOP | {b"content-length"}
 _FIELDS = fields.Sorter(_REMOVED | {b"date"}, _REMOVED)
 HEAD_LIMIT = 65_536
@@ -59,7 +60,7 @@ class Answer:
         found, version = self.found, self.version
         self.plain = (
             len(found) == 2 and b"date" in found and b"content-length" in found and version == 1 and self.status >= 200
-            and self.status != 204 and said_why and b"," not in found[b"content-length"]
+            and self.status != 204 and said_why and _COMMA not in found[b"content-length"]
         )  # fmt: skip
         if b"connection" in found:
             wants = fields.tokens(found[b"connection"])
@@ -270,7 +271,7 @@ def _check_chunked(found: fields.Found, version: int) -> None:
 
 
 def _length(value: bytes) -> int:
-    if b"," in value:
+    if _COMMA in value:
         value = _same(value)
     if not value.isdigit() or len(value) > _MOST_DIGITS:
         raise BadMessage(502, "The node's Content-Length is not one plain decimal number.")

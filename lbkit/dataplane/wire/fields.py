@@ -52,6 +52,7 @@ class Sorter:
         self._watched, self._removed, self._framing = watched, removed, framing
         self._family = family or b":"  # which no name has
         self._known: dict[bytes, Kind] = {}
+        self._names: dict[bytes, tuple[bytes, bool, bool]] = {}
 
     def sort(self, head: list[bytes]) -> tuple[list[bytes], Found]:
         """The lines to pass on and the watched values without the blanks around them. The first line is not looked at.
@@ -84,17 +85,26 @@ class Sorter:
         match = _FIELD.fullmatch(line)
         if match is None:
             raise Malformed
-        name = match[1].lower()
-        plain = name.replace(b"_", b"-")
-        if plain != name and plain in self._framing:
-            raise BadMessage(400, f"{name.decode()} may be read as {plain.decode()}.")
-        removed = plain in self._removed or plain.startswith(self._family)
-        kind = (name, match[2].strip(b" \t"), removed) if removed or name in self._watched else _PASSED_ON
+        spelled, value = match.groups()
+        name, watched, removed = self._names.get(spelled) or self._look_at_name(spelled)
+        kind = (name, value.strip(b" \t"), removed) if watched else _PASSED_ON
         if len(line) <= _KNOWN_LENGTH:
             if len(self._known) >= _KNOWN_LINES:
                 self._known.clear()
             self._known[line] = kind
         return kind
+
+    def _look_at_name(self, spelled: bytes) -> tuple[bytes, bool, bool]:
+        """In lower case, whether it is watched, and whether it is removed."""
+        name = spelled.lower()
+        plain = name.replace(b"_", b"-")
+        if plain != name and plain in self._framing:
+            raise BadMessage(400, f"{name.decode()} may be read as {plain.decode()}.")
+        removed = plain in self._removed or plain.startswith(self._family)
+        found = name, removed or name in self._watched, removed
+        if len(name) <= _KNOWN_LENGTH and len(self._names) < _KNOWN_LINES:
+            self._names[spelled] = found
+        return found
 
 
 _USUAL = frozenset((b"keep-alive", b"close", b"Keep-Alive", b"Close"))

@@ -26,6 +26,7 @@ _BROKEN_LINE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?#@]+)(/[^#]*|\?[^#]*|)")
 _MOST_DIGITS = 18
+_SLASH, _HASH = b"/#"  # a number is looked for ten times as fast as octets
 _CODINGS = re.compile(rb"(?:(?!chunked[ \t]*,)" + fields.TOKEN + rb"[ \t]*,[ \t]*)+chunked")
 _METHOD_LIMIT = 64
 _AROUND_TARGET = _METHOD_LIMIT + len(b"  HTTP/1.1")
@@ -56,9 +57,7 @@ class Request:
         """In origin form, or `*`."""
         self.lines, self.found = lines, found
         """Field lines to pass on, and watched values by lower-case name."""
-        self.length: int | None = 0
-        if b"content-length" in found or b"transfer-encoding" in found:
-            self.length = _length(found, version)
+        self.length = _length(found, version)
         """Content-Length; None when the body is chunked."""
         self.keep_alive = version == 1
         self.websocket = self.ends_here = self.expects_continue = False
@@ -195,7 +194,7 @@ def _understood(data: bytes, end: int, limits: RequestLimits) -> Request:
         raise _unreadable(data) from None
     version = 1 if minor == b"1" else 0
     host = _host(found, version)
-    if target[0] != 47 or b"#" in target or method in _REFUSED:
+    if target[0] != _SLASH or _HASH in target or method in _REFUSED:
         target, host = _origin_form(method, target, host)
     request = Request(method, target, version, host, lines, found)
     request.head_length = end + 4
@@ -249,7 +248,7 @@ def _is_host(value: bytes) -> bool:
 def _origin_form(method: bytes, target: bytes, host: bytes) -> tuple[bytes, bytes]:
     if method in _REFUSED:
         raise BadMessage(405, f"{method.decode()} is not served here.")
-    if b"#" in target:
+    if _HASH in target:
         raise BadMessage(400, "A request target has no fragment.")
     if target == b"*" and method == b"OPTIONS":
         return target, host

@@ -5,35 +5,27 @@ from __future__ import annotations
 from typing import Generic, TypeVar
 
 Read = TypeVar("Read")
-_PATIENCE, _SELDOM = 256, 15
-"""After so many misses in a row, one in sixteen is still looked for and kept."""
+_SELDOM = 15
 
 
 class Lately(Generic[Read]):
     """At most `most` things, each of at most `length` octets; when it is full it begins anew.
 
-    Where nothing comes twice, most is neither looked for nor kept: both cost more than they bring then.
+    After some rounds one in sixteen is kept: what comes again and again gets in, what never does costs little.
     """
 
-    __slots__ = ("_known", "_length", "_missed", "_most")
+    __slots__ = ("_known", "_length", "_most", "_seen", "get")
 
     def __init__(self, most: int, length: int) -> None:
-        self._most, self._length = most, length
+        self._most, self._length, self._seen = most, length, 0
         self._known: dict[bytes, Read] = {}
-        self._missed = 0
-
-    def get(self, octets: bytes) -> Read | None:
-        """What was read from these octets, if that is known."""
-        if self._missed > _PATIENCE and self._missed & _SELDOM:
-            self._missed += 1
-            return None
-        found = self._known.get(octets)
-        self._missed = self._missed + 1 if found is None else 0
-        return found
+        self.get = self._known.get
 
     def add(self, octets: bytes, found: Read) -> None:
-        """Keep what was just not found."""
-        if len(octets) <= self._length and (self._missed <= _PATIENCE or not self._missed - 1 & _SELDOM):
-            if len(self._known) >= self._most:
-                self._known.clear()
-            self._known[octets] = found
+        """Keep what was not found."""
+        self._seen += 1
+        if len(octets) > self._length or (self._seen > 2 * self._most and self._seen & _SELDOM):
+            return
+        if len(self._known) >= self._most:
+            self._known.clear()
+        self._known[octets] = found

@@ -31,7 +31,7 @@ _LINE = (
     b'"first_byte_us":%d,"duration_us":%d,"bytes_in":%d,"bytes_out":%d}\n'
 )
 _Place = tuple[int, str, str, str, str, int]
-"""Status, listener, pool, node, reason, tries."""
+"""Status, listener, pool, node, reason, how many nodes failed before."""
 
 
 class Journal:
@@ -57,20 +57,19 @@ class Journal:
         if len(self._lines) >= _MOST:
             self._refused += 1
             return
-        millisecond = int(time() * 1000)
+        millisecond = int(ended * 1000)
         if millisecond != self._millisecond:
             self._millisecond = millisecond
-            self._stamp = _stamp(millisecond)
+            self._stamp = _stamp(int(time() * 1000))
         request = exchange.request
         path = request.target
         if not self._queries and _QUERY in path:
             path = path[: path.index(b"?")]
         if _QUOTE in path or _BACKSLASH in path:
             path = path.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
-        node = exchange.served_by
         key = (
-            exchange.status, session.listening.name, exchange.dispatcher.name, node, exchange.cause,
-            len(exchange.tried) + bool(node),
+            exchange.status, session.listening.name, exchange.dispatcher.name, exchange.served_by, exchange.cause,
+            len(exchange.tried),
         )  # fmt: skip
         first = exchange.first_byte_at
         self._lines.append(
@@ -85,11 +84,9 @@ class Journal:
         """Where a request went and what became of it, as fields of the line: there are few different ones."""
         if len(self._places) > _PLACES:
             self._places.clear()
-        status, listener, pool, node, reason, tries = key
-        text = (
-            f'"status":{status},"listener":"{listener}","pool":"{pool}","node":"{node}","reason":"{reason}","tries":{tries}'
-        )
-        found = self._places[key] = text.encode()
+        status, listener, pool, node, reason, tried = key
+        text = f'"status":{status},"listener":"{listener}","pool":"{pool}","node":"{node}","reason":"{reason}"'
+        found = self._places[key] = f'{text},"tries":{tried + bool(node)}'.encode()
         return found
 
     async def close(self) -> None:

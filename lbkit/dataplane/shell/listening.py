@@ -9,7 +9,7 @@ import socket
 from bisect import bisect_left
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from lbkit.dataplane.core.routes import Routes
 from lbkit.dataplane.shell.dispatch import Dispatcher
@@ -279,22 +279,29 @@ class Listening:
 
 
 class _Acceptor:
-    """One listening socket in the poller."""
+    """One listening socket in the poller.
+
+    What it accepts are plain sockets of C: `socket.accept` makes one of Python's own around each, which costs as much
+    as the accepting.
+    """
 
     def __init__(self, listening: Listening, sock: socket.socket) -> None:
         self._listening, self.sock = listening, sock
+        self._accept = cast("Callable[[], tuple[int, tuple[str, int]]]", sock._accept)  # type: ignore[attr-defined]
+        self._family = sock.family
 
     def ready(self, mask: int) -> None:
         for _ in range(_BATCH):
             if not self._listening.room():
                 return
             try:
-                client, peer = self.sock.accept()
+                fd, peer = self._accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
                 self._listening.out_of_descriptors(error)
                 return
+            client = cast(socket.socket, socket.SocketType(self._family, socket.SOCK_STREAM, 0, fd))
             client.setblocking(False)
             self._listening.accepted(client, peer[:2])
 

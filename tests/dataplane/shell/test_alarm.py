@@ -104,11 +104,13 @@ def test_an_alarm_that_fails_keeps_no_other_from_ringing(clock: Clock, caplog: p
     assert caplog.text.count("a timer's handler failed") == 2
 
 
-def test_moving_an_alarm_later_asks_nothing_of_the_loop(clock: Clock):
+def test_moving_an_alarm_later_asks_nothing_of_the_loop_and_earlier_keeps_it_once(clock: Clock):
     one = Alarm(clock, lambda: None)
     one.at(1.0)
     asked = len(clock.timers)
     for due in range(2, 1000):
         one.at(float(due))
     assert len(clock.timers) == asked
+    for due in range(900, 2, -1):
+        one.at(due / 1000)
     assert sum(map(len, clock.wheel._alarms.values())) == 1

@@ -104,7 +104,7 @@ def test_an_alarm_that_fails_keeps_no_other_from_ringing(clock: Clock, caplog: p
     assert caplog.text.count("a timer's handler failed") == 2
 
 
-def test_moving_an_alarm_later_asks_nothing_of_the_loop_and_earlier_keeps_it_once(clock: Clock):
+def test_moving_an_alarm_later_asks_nothing_of_the_loop_and_it_is_kept_once(clock: Clock):
     one = Alarm(clock, lambda: None)
     one.at(1.0)
     asked = len(clock.timers)
@@ -114,3 +114,5 @@ def test_moving_an_alarm_later_asks_nothing_of_the_loop_and_earlier_keeps_it_onc
     for due in range(900, 2, -1):
         one.at(due / 1000)
     assert sum(map(len, clock.wheel._alarms.values())) == 1
+    one.cancel()
+    assert not any(clock.wheel._alarms.values())

@@ -24,7 +24,7 @@ from lbkit.dataplane.shell.journal import Journal
 from lbkit.dataplane.shell.server import Server
 from lbkit.errors import OperationError
 from lbkit.spec import Spec
-from tests.dataplane.shell.house import Client, ask, balancer, free_port, nodes, run, until
+from tests.dataplane.shell.house import Client, ask, balancer, free_port, nodes, raw, run, until
 from tests.dataplane.specs import spec
 from tests.e2e.fleet import get, servers
 from tests.e2e.fleet import until as wait_until
@@ -91,6 +91,48 @@ async def test_every_line_parses_and_holds_no_secret(tmp_path: Path):  # LB-11
     assert found == [target for target in accepted if target in found]
     assert len(found) >= 5
     assert b"geheim" not in path.read_bytes()
+
+
+async def _bodies(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+    """By the path: a body of three octets, framed in each way."""
+    if b"/length" in head:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc")
+    elif b"/dripping" in head:
+        writer.write(b"HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 3\r\n\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+        writer.write(b"abc")
+    elif b"/chunked" in head:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+    elif b"/close" in head:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nabc")
+        writer.close()
+    elif b"/garbage" in head:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n")
+    else:
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+
+FRAMED = len(b"3\r\nabc\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [("/length", 3), ("/dripping", 3), ("/chunked", FRAMED), ("/close", FRAMED), ("/garbage", 0), ("/none", 0)],
+)
+def test_the_octets_of_an_answer_are_those_after_its_head(tmp_path: Path, path: str, wanted: int):  # LB-11
+    @run
+    async def scenario() -> None:
+        async with nodes("a", handler=_bodies) as (a,):
+            port = free_port()
+            async with writing(spec(port, {"a": a.port}, health_check=None), tmp_path / "log") as (server, _):
+                request = f"GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode()
+                answer = await raw(port, request)
+                assert server.pools["p"].metrics.bytes_out == wanted
+        (line,) = lines(tmp_path / "log")
+        assert line["bytes_out"] == wanted == len(answer.partition(b"\r\n\r\n")[2])
+
+    scenario()
 
 
 @run

@@ -217,8 +217,11 @@ class Exchange(Work):
         close = close or not self.upload.done or not self.request.keep_alive or self.request.version == 0
         self.status, self.cause = status, reason
         self.dispatcher.metrics.refusals[reason] += 1
+        close = close or self.client.closing
+        data = self.client.error(status, reason, detail, close, retry_after, head=self.request.method == b"HEAD")
+        self.bytes_out = answers.octets_of(data)
         self.end()
-        self.client.refuse(status, reason, detail, close, retry_after, head=self.request.method == b"HEAD")
+        self.client.refuse(data, close)
 
     def _bad_body(self, error: BadMessage) -> None:
         if self.answer is not None:

@@ -22,6 +22,7 @@ from lbkit.dataplane.shell.stream import Stream
 from lbkit.dataplane.shell.tcp import TcpSession
 from lbkit.dataplane.shell.tls import Certificates, TlsStream
 from lbkit.dataplane.wire import proxy
+from lbkit.dataplane.wire.answer import octets_of
 from lbkit.dataplane.wire.request import Reader, Request
 from lbkit.spec import Listener, Route
 from lbkit.spec.balancer import uses
@@ -29,6 +30,7 @@ from lbkit.spec.balancer import uses
 if TYPE_CHECKING:
     from lbkit.dataplane.shell.exchange import Exchange
     from lbkit.dataplane.shell.journal import Journal
+    from lbkit.dataplane.shell.tcp import Relay
 
 Session = HttpSession | TcpSession
 log = logging.getLogger("lbkit.listener")
@@ -144,6 +146,16 @@ class Listening:
             metrics.wait.counts[0] += 1
         if self._journal is not None:
             self._journal.request(session, exchange, began, now)
+
+    def note(self, session: HttpSession, request: Request | None, status: int, reason: str, data: bytes) -> None:
+        """Write down one request that reached no pool; None where it could not be read."""
+        if self._journal is not None:
+            self._journal.here(session, request, status, reason, octets_of(data))
+
+    def relayed(self, session: TcpSession, relay: Relay, now: float) -> None:
+        """Write down one TCP connection that ended."""
+        if self._journal is not None:
+            self._journal.connection(session, relay, now)
 
     @property
     def connections(self) -> int:

@@ -51,6 +51,7 @@ async def _run(config: BootConfig, source: Source, options: Options) -> int:
     _on_signals(loop, server, stop)
     ports.inherit_from_systemd()
     predecessor = take_over(options.state) if options.take_over else None
+    server.waits = predecessor is not None
     control = Control(server, options)
     pid = options.state / "pid"
     try:
@@ -69,7 +70,8 @@ async def _run(config: BootConfig, source: Source, options: Options) -> int:
             server.cut()
             predecessor.decline()
             return 0
-        predecessor.accept()
+        await predecessor.accept(server)
+        server.open()
     ports.close_inherited()
     handover: Handover | None = None
     try:

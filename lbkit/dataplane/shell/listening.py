@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from lbkit.dataplane.core.routes import Routes
+from lbkit.dataplane.shell import descriptors
 from lbkit.dataplane.shell.dispatch import Dispatcher
 from lbkit.dataplane.shell.http import HttpSession
 from lbkit.dataplane.shell.loop import READ, Loop
@@ -51,6 +52,8 @@ class Listening:
         self.sessions: set[Session] = set()
         self._waiting: set[Preamble] = set()
         self._accepting, self._tell_at = False, 0.0
+        self._short = False
+        """Whether accepting waits for descriptors."""
         self._pools: dict[str, Dispatcher] = {}
         """Those that it names. A listener that closes keeps them, when the configuration has them no more."""
         self.held = False
@@ -207,9 +210,14 @@ class Listening:
     def out_of_descriptors(self, error: OSError) -> None:
         if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
             raise error
-        self._tell(f"can't accept for now: {error.strerror}")
+        self.wait_for_descriptors(f"{error.strerror}")
+
+    def wait_for_descriptors(self, why: str) -> None:
+        self._tell(f"can't accept for now: {why}")
         self._stop()
-        self._loop.call_later(_RETRY, self._accept_or_wait)
+        if not self._short:
+            self._short = True
+            self._loop.call_later(_RETRY, self._look_for_descriptors)
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -276,8 +284,15 @@ class Listening:
             self._tell_at = now + _TELL_EVERY
             log.warning("listener %s: %s", self.name, trouble)
 
+    def _look_for_descriptors(self) -> None:
+        if self._acceptors and descriptors.scarce(self._acceptors[0].sock.fileno()):
+            self._loop.call_later(_RETRY, self._look_for_descriptors)
+        else:
+            self._short = False
+            self._accept_or_wait()
+
     def _accept_or_wait(self) -> None:
-        if not self.held and self.room() and not self._accepting and self._acceptors:
+        if not self.held and not self._short and self.room() and not self._accepting and self._acceptors:
             self._accepting = True
             for acceptor in self._acceptors:
                 self._loop.poller.watch(acceptor.sock.fileno(), acceptor, READ)
@@ -306,7 +321,12 @@ class _Acceptor:
                 self._listening.out_of_descriptors(error)
                 return
             client.setblocking(False)
+            scarce = client.fileno() >= descriptors.numbers.for_clients
             self._listening.accepted(client, peer[:2])
+            if scarce:
+                limit = descriptors.numbers.limit
+                self._listening.wait_for_descriptors(f"clients have all that they may have of {limit} file descriptors")
+                return
 
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

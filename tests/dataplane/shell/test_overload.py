@@ -8,9 +8,10 @@ import itertools
 import json
 import os
 import resource
+import select
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,68 @@ def test_a_client_that_leaves_in_any_phase_frees_slot_and_node(phase: str, how: 
                     assert server.pools["p"].metrics.cancelled == 1
 
     scenario()
+
+
+async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+    """Takes nothing of a body, until the balancer breaks the connection."""
+    transport: Any = writer.transport
+    transport.pause_reading()
+    broken = select.epoll()
+    broken.register(transport.get_extra_info("socket").fileno(), 0)
+    while not broken.poll(0):
+        await asyncio.sleep(0.005)
+    broken.close()
+    raise ConnectionResetError
+
+
+def full(server: Server) -> bool:
+    """Whether the balancer stopped reading from its only client, because the node does not read."""
+    (session,) = server.listeners["l"].sessions
+    return session.stream.paused
+
+
+FILLED: dict[str, Callable[[Server, int], bool]] = {
+    "a megabyte": lambda server, sent: sent >= 1 << 20,
+    "until it is read no more": lambda server, sent: full(server),
+    "until the kernel takes no more": lambda server, sent: False,
+}
+
+
+SEEN = [each for each in itertools.product(FILLED, ["FIN", "RST"]) if each != ("until the kernel takes no more", "FIN")]
+"""A FIN behind what the kernel can't take does not arrive."""
+
+
+@pytest.mark.parametrize(("much", "how"), SEEN)
+def test_a_client_that_leaves_a_node_that_takes_nothing_frees_slot_and_node(much: str, how: str):  # LB-9
+    @run
+    async def scenario() -> None:
+        async with nodes("a", handler=deaf) as (a,):
+            port = free_port()
+            async with balancer(spec(port, {"a": a.port}, health_check=None, limits={"hard": 1})) as server:
+                with socket.create_connection(("127.0.0.1", port)) as sock:
+                    sock.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n")
+                    await until(lambda: a.now == 1)
+                    await fill(sock, lambda sent: FILLED[much](server, sent))
+                    if how == "RST":
+                        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                async with asyncio.timeout(1):
+                    while not (idle(server) and a.now == 0):
+                        await asyncio.sleep(0.002)
+                assert server.pools["p"].metrics.cancelled == 1
+
+    scenario()
+
+
+async def fill(sock: socket.socket, enough: Callable[[int], bool]) -> None:
+    """Send until it is enough, or the kernel takes no more."""
+    sock.setblocking(False)
+    sent, tried = 0, 0
+    while not enough(sent) and tried < 50:
+        try:
+            sent, tried = sent + sock.send(bytes(65_536)), 0
+        except BlockingIOError:
+            tried += 1
+        await asyncio.sleep(0.002)
 
 
 def paused(server: Server) -> bool:

@@ -67,7 +67,7 @@ class Succession:
         return commands
 
     def ask(self, ticket: Ticket) -> Command:
-        self._asked[ticket] = None
+        self._asked[ticket], ticket.waited = None, True
         return Ask(ticket)
 
     def withdraw(self, ticket: Ticket) -> list[Command]:

@@ -54,7 +54,7 @@ class Handover:
                 asking.close()  # two that serve would each think the nodes' limits theirs
                 return
             asking.settimeout(_PATIENCE)
-            sockets = [sock for listening in self._server.listeners.values() for sock in listening.sockets()]
+            sockets = [sock for listening in self._server.listeners.values() for sock in listening.door.sockets]
             _send(asking, [sock.fileno() for sock in sockets])
             asking.setblocking(False)
             self._asked = True

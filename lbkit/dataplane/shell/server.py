@@ -172,7 +172,7 @@ class Server:
             old for old in self.listeners.values() if old.spec.port in {listener.port for listener in new.values()}
         ]
         for old in moving:
-            old.unbind()
+            old.door.unbind()
         try:
             for name, listener in new.items():
                 bound[name] = Listening(
@@ -240,7 +240,7 @@ class Server:
             listening = bound.get(name) or present
             assert listening is not None
             listening.name = name
-            listening.held = name in bound and (self.waits or self._undecided(listener))
+            listening.door.held = name in bound and (self.waits or self._undecided(listener))
             listening.configure(listener, certificates.get(name))
             kept.add(listening)
             self.listeners[name] = listening
@@ -255,8 +255,8 @@ class Server:
     def _admit(self) -> None:
         """A new listener takes clients once its pools' first nodes were probed."""
         for listening in self.listeners.values():
-            if listening.held and not self.waits and not self._undecided(listening.spec):
-                listening.admit()
+            if listening.door.held and not self.waits and not self._undecided(listening.spec):
+                listening.door.admit()
 
     def _sweep(self) -> None:
         """Let go of what has finished draining since the last change."""

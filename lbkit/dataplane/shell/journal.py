@@ -25,12 +25,15 @@ _TELL_EVERY = 10.0
 _LAST = 2.0
 """Seconds that the last lines have to be written when the process ends."""
 _PLACES = 10_000
+_QUERY, _QUOTE, _BACKSLASH = b'?"\\'
 _MOST = 20_000
 """Lines that may wait to be written: about 8 MB."""
 _LINE = (
-    b'{"time":"%b","id":"%b","client":"%b","method":"%b","path":"%b","status":%d%b,"tries":%d,"wait_us":%d,'
+    b'{"time":"%b","id":"%b","client":"%b","method":"%b","path":"%b",%b,"wait_us":%d,'
     b'"first_byte_us":%d,"duration_us":%d,"bytes_in":%d,"bytes_out":%d}\n'
 )
+_Place = tuple[int, str, str, str, str, int]
+"""Status, listener, pool, node, reason, tries."""
 
 
 class Journal:
@@ -40,7 +43,7 @@ class Journal:
         self._loop, self._queries = loop, queries
         self._lines: list[bytes] = []
         self._millisecond, self._stamp = 0, b""
-        self._places: dict[tuple[str, str, str, str], bytes] = {}
+        self._places: dict[_Place, bytes] = {}
         self._file = LogFile(path)
         self._timer = loop.call_later(_EVERY, self._flush)
         self._refused = self._told = self._said = 0
@@ -62,35 +65,39 @@ class Journal:
             self._stamp = _stamp(millisecond)
         request = exchange.request
         path = request.target
-        if b"?" in path or b'"' in path or b"\\" in path:
+        if _QUERY in path or _QUOTE in path or _BACKSLASH in path:
             path = self._shown(path)
-        key = (session.listening.name, exchange.dispatcher.name, exchange.served_by, exchange.cause)
+        node = exchange.served_by
+        key = (
+            exchange.status, session.listening.name, exchange.dispatcher.name, node, exchange.cause,
+            len(exchange.tried) + bool(node),
+        )  # fmt: skip
         first = exchange.first_byte_at
         self._lines.append(
             _LINE % (
-                self._stamp, session.request_id, session.peer, request.method, path, exchange.status,
-                self._places.get(key) or self._place(key), len(exchange.tried) + bool(exchange.served_by),
-                ((exchange.assigned_at or ended) - began) * 1e6 if exchange.waited else 0,
-                (first - began) * 1e6 if first else 0, (ended - began) * 1e6, exchange.bytes_in, exchange.bytes_out,
+                self._stamp, session.request_id, session.peer, request.method, path, self._places.get(key) or self._place(key),
+                int(((exchange.assigned_at or ended) - began) * 1e6) if exchange.waited else 0,
+                int((first - began) * 1e6) if first else 0, int((ended - began) * 1e6), exchange.bytes_in, exchange.bytes_out,
             )
         )  # fmt: skip
 
     def here(self, session: HttpSession, request: Request | None, status: int, reason: str, octets: int) -> None:
         """One request that was answered without a pool; None where it was no proper one."""
         method, path = (request.method, self._shown(request.target)) if request is not None else (b"", b"")
-        place = self._place((session.listening.name, "", "", reason))
-        self._add(session.request_id, session.peer, method, path, status, place, 0, 0, 0, 0, 0, octets)
+        place = self._place((status, session.listening.name, "", "", reason, 0))
+        self._add(session.request_id, session.peer, method, path, place, 0, 0, 0, 0, octets)
 
     def connection(self, session: TcpSession, relay: Relay, ended: float) -> None:
         """One TCP connection that ended."""
-        place = self._place((session.listening.name, relay.dispatcher.name, relay.served_by, relay.cause))
+        node, pool = relay.served_by, relay.dispatcher.name
+        place = self._place((0, session.listening.name, pool, node, relay.cause, len(relay.tried) + bool(node)))
         waited = (relay.assigned_at or ended) - relay.arrived if relay.waited else 0
         self._add(
-            b"", relay.key, b"", b"", 0, place, len(relay.tried) + bool(relay.served_by), waited * 1e6, 0,
-            (ended - relay.arrived) * 1e6, relay.bytes_in, relay.bytes_out,
+            b"", relay.key, b"", b"", place, int(waited * 1e6), 0, int((ended - relay.arrived) * 1e6), relay.bytes_in,
+            relay.bytes_out,
         )  # fmt: skip
 
-    def _add(self, *values: bytes | float) -> None:
+    def _add(self, *values: bytes | int) -> None:
         if len(self._lines) >= _MOST:
             self._refused += 1
         else:
@@ -102,13 +109,13 @@ class Journal:
             path = path[: path.index(b"?")]
         return path.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
 
-    def _place(self, key: tuple[str, str, str, str]) -> bytes:
-        """Where a request went and why it failed, as fields of the line: there are few different ones."""
+    def _place(self, key: _Place) -> bytes:
+        """Where a request went and what became of it, as fields of the line: there are few different ones."""
         if len(self._places) > _PLACES:
             self._places.clear()
-        found = self._places[key] = b',"listener":"%b","pool":"%b","node":"%b","reason":"%b"' % tuple(
-            part.encode() for part in key
-        )
+        status, listener, pool, node, reason, tries = key
+        text = f'"status":{status},"listener":"{listener}","pool":"{pool}","node":"{node}","reason":"{reason}","tries":{tries}'
+        found = self._places[key] = text.encode()
         return found
 
     async def close(self) -> None:

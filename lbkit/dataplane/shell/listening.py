@@ -18,6 +18,7 @@ from lbkit.dataplane.shell.ports import bind
 from lbkit.dataplane.shell.preamble import Preamble
 from lbkit.dataplane.shell.stream import Stream
 from lbkit.dataplane.shell.tcp import TcpSession
+from lbkit.dataplane.shell.terms import ListenerTerms
 from lbkit.dataplane.shell.tls import Certificates, TlsStream
 from lbkit.dataplane.wire import proxy
 from lbkit.dataplane.wire.answer import octets_of
@@ -169,12 +170,13 @@ class Listening:
 
     def room(self) -> bool:
         """Whether one more client may come."""
-        return len(self.sessions) + len(self._waiting) < self.spec.limits.connections
+        return len(self.sessions) + len(self._waiting) < self.terms.connections
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
     def _set(self, spec: Listener, certificates: Certificates | None) -> None:
         self.spec, self.certificates = spec, certificates
+        self.terms = ListenerTerms(spec)
         self.reader = Reader(spec.limits)
         self._routes, self.routed = Routes(spec.routes), bool(spec.routes)
         self._allowed, self._proxies = _networks(spec.allow), _networks(spec.proxy_protocol)

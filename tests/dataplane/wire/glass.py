@@ -19,6 +19,7 @@ from lbkit.dataplane.shell.http import HttpSession
 from lbkit.dataplane.shell.loop import Loop
 from lbkit.dataplane.shell.metrics import ListenerMetrics
 from lbkit.dataplane.shell.stream import Stream
+from lbkit.dataplane.shell.terms import ListenerTerms
 from lbkit.dataplane.shell.upstream import NodeConnection, NodeConnections
 from lbkit.dataplane.wire.request import Reader, Request
 from lbkit.spec import Route
@@ -178,7 +179,7 @@ class _Listening:
     """What a session asks of its listening."""
 
     def __init__(self, house: Glass, listener: Any) -> None:
-        self.house, self.spec = house, listener
+        self.house, self.spec, self.terms = house, listener, ListenerTerms(listener)
         self.metrics = ListenerMetrics()
         self.default: Dispatcher | Route | None = None
         self.routed = False

@@ -33,7 +33,6 @@ class PoolState:
         self.leaving: list[NodeState] = []
         self.by_mark: dict[bytes, NodeState] = {}
         self.waiting = Waiting()
-        self.in_flight = 0
         self.agenda: Agenda[tuple[str, NodeState]] = Agenda()
         self.sleepers_in_order: list[NodeState] = []
         self._random = random
@@ -48,6 +47,11 @@ class PoolState:
 
     def __repr__(self) -> str:
         return f"<pool waiting={len(self.waiting)} {' '.join(map(repr, self.all_nodes()))}>"
+
+    @property
+    def in_flight(self) -> int:
+        """Slots held on all of its nodes."""
+        return sum(len(node.tickets) for node in self.all_nodes())
 
     def all_nodes(self) -> Iterator[NodeState]:
         yield from self.nodes.values()
@@ -274,7 +278,6 @@ class PoolState:
         tickets = node.tickets
         tickets.add(ticket)
         node.requests += 1
-        self.in_flight += 1
         if not node.backup:
             self.tiers.load += 1
         load = len(tickets)
@@ -286,7 +289,6 @@ class PoolState:
 
     def _unload(self, ticket: Ticket, node: NodeState) -> None:
         node.tickets.discard(ticket)
-        self.in_flight -= 1
         if node.able and not node.backup:
             self.tiers.load -= 1
         if node.rests:
@@ -296,7 +298,6 @@ class PoolState:
     def _ended(self, ticket: Ticket, node: NodeState, now: float) -> list[Command]:
         """Work of a node that gets no more."""
         node.tickets.discard(ticket)
-        self.in_flight -= 1
         self._pace.freed(now)
         return [Freed(ticket), *(self._settle(node) if not node.tickets else [])]
 

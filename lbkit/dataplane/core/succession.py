@@ -35,7 +35,6 @@ class Succession:
             pool.sleepers.arise(node, now)
         ticket.node, ticket.arrived, ticket.assigned_at = node, now, now
         node.tickets.add(ticket)
-        pool.in_flight += 1
         if node.able and not node.backup:
             pool.tiers.load += 1
         if node.rests:
@@ -86,7 +85,6 @@ class Succession:
         ticket.node, ticket.assigned_at = node, now
         node.tickets.add(ticket)
         node.requests += 1
-        self._pool.in_flight += 1
         return [Assign(ticket)]
 
     def denied(self, ticket: Ticket, reason: Reason, retry_after: int | None) -> list[Command]:

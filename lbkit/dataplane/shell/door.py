@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from lbkit.dataplane.shell import descriptors
 from lbkit.dataplane.shell.loop import READ, Loop
@@ -112,25 +113,31 @@ class Door:
 
 
 class _Acceptor:
-    """One listening socket in the poller."""
+    """One listening socket in the poller.
+
+    What it accepts are plain sockets of C: `socket.accept` makes one of Python's own around each, which costs as much
+    as the accepting.
+    """
 
     def __init__(self, door: Door, listening: Listening, sock: socket.socket) -> None:
         self._door, self._listening, self.sock = door, listening, sock
+        self._accept = cast("Callable[[], tuple[int, tuple[str, int]]]", sock._accept)  # type: ignore[attr-defined]
+        self._family = sock.family
 
     def ready(self, mask: int) -> None:
         for _ in range(_BATCH):
             if not self._door.room():
                 return
             try:
-                client, peer = self.sock.accept()
+                fd, peer = self._accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
                 self._door.failed(error)
                 return
+            client = cast(socket.socket, socket.SocketType(self._family, socket.SOCK_STREAM, 0, fd))
             client.setblocking(False)
-            scarce = client.fileno() >= descriptors.numbers.for_clients
             self._listening.accepted(client, peer[:2])
-            if scarce:
+            if fd >= descriptors.numbers.for_clients:
                 self._door.wait(f"clients have all that they may have of {descriptors.numbers.limit} file descriptors")
                 return

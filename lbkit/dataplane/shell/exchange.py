@@ -43,7 +43,7 @@ class Exchange(Work):
         """`body`: the whole of it, if it came together with the head."""
         terms = dispatcher.terms
         wanted = requests.cookie(request, terms.cookie) if terms.cookie else b""
-        super().__init__(dispatcher, client.peer, wanted, terms.keeps)
+        Work.__init__(self, dispatcher, client.peer, wanted, terms.keeps)
         self.client, self.request = client, request
         self.upload = NOTHING if request.length == len(body) else request.body()
         self.began = monotonic()

@@ -33,7 +33,7 @@ _LINE = (
     b'"first_byte_us":%d,"duration_us":%d,"bytes_in":%d,"bytes_out":%d}\n'
 )
 _Place = tuple[int, str, str, str, str, int]
-"""Status, listener, pool, node, reason, tries."""
+"""Status, listener, pool, node, reason, how many nodes failed before."""
 
 
 class Journal:
@@ -59,18 +59,17 @@ class Journal:
         if len(self._lines) >= _MOST:
             self._refused += 1
             return
-        millisecond = int(time() * 1000)
+        millisecond = int(ended * 1000)
         if millisecond != self._millisecond:
             self._millisecond = millisecond
-            self._stamp = _stamp(millisecond)
+            self._stamp = _stamp(int(time() * 1000))
         request = exchange.request
         path = request.target
         if _QUERY in path or _QUOTE in path or _BACKSLASH in path:
             path = self._shown(path)
-        node = exchange.served_by
         key = (
-            exchange.status, session.listening.name, exchange.dispatcher.name, node, exchange.cause,
-            len(exchange.tried) + bool(node),
+            exchange.status, session.listening.name, exchange.dispatcher.name, exchange.served_by, exchange.cause,
+            len(exchange.tried),
         )  # fmt: skip
         first = exchange.first_byte_at
         self._lines.append(
@@ -89,8 +88,8 @@ class Journal:
 
     def connection(self, session: TcpSession, relay: Relay, ended: float) -> None:
         """One TCP connection that ended."""
-        node, pool = relay.served_by, relay.dispatcher.name
-        place = self._place((0, session.listening.name, pool, node, relay.cause, len(relay.tried) + bool(node)))
+        pool = relay.dispatcher.name
+        place = self._place((0, session.listening.name, pool, relay.served_by, relay.cause, len(relay.tried)))
         waited = (relay.assigned_at or ended) - relay.arrived if relay.waited else 0
         self._add(
             b"", relay.key, b"", b"", place, int(waited * 1e6), 0, int((ended - relay.arrived) * 1e6), relay.bytes_in,
@@ -113,9 +112,9 @@ class Journal:
         """Where a request went and what became of it, as fields of the line: there are few different ones."""
         if len(self._places) > _PLACES:
             self._places.clear()
-        status, listener, pool, node, reason, tries = key
-        text = f'"status":{status},"listener":"{listener}","pool":"{pool}","node":"{node}","reason":"{reason}","tries":{tries}'
-        found = self._places[key] = text.encode()
+        status, listener, pool, node, reason, tried = key
+        text = f'"status":{status},"listener":"{listener}","pool":"{pool}","node":"{node}","reason":"{reason}"'
+        found = self._places[key] = f'{text},"tries":{tried + bool(node)}'.encode()
         return found
 
     async def close(self) -> None:

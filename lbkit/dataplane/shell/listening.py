@@ -97,22 +97,22 @@ class Listening:
 
     def record(self, session: HttpSession, exchange: Exchange, now: float) -> None:
         """Count and write down one request that ended."""
-        metrics, began, first, status = (
-            exchange.dispatcher.metrics,
-            exchange.began,
-            exchange.first_byte_at,
-            exchange.status,
-        )
-        metrics.answers[status] = metrics.answers.get(status, 0) + 1
+        metrics, began, first = exchange.dispatcher.metrics, exchange.began, exchange.first_byte_at
+        answers, status = metrics.answers, exchange.status
+        answers[status] = answers.get(status, 0) + 1
         metrics.bytes_in += exchange.bytes_in
         metrics.bytes_out += exchange.bytes_out
         spread, spent = metrics.duration, now - began
+        bucket = bisect_left(SECONDS, spent)
         spread.sum += spent
-        spread.counts[bisect_left(SECONDS, spent)] += 1
+        spread.counts[bucket] += 1
         if first:
-            spread, spent = metrics.first_byte, first - began
+            if first != now:  # else the answer came as a whole
+                spent = first - began
+                bucket = bisect_left(SECONDS, spent)
+            spread = metrics.first_byte
             spread.sum += spent
-            spread.counts[bisect_left(SECONDS, spent)] += 1
+            spread.counts[bucket] += 1
         if exchange.waited:
             metrics.wait.observe((exchange.assigned_at or now) - began)
         else:

@@ -180,7 +180,8 @@ class NodeConnections:
             connection.close()
             return
         stream.receive = connection.received
-        stream.resume_reading()
+        if stream.paused:
+            stream.resume_reading()
         connection.idle_since = now
         self._keep_alive = keep_alive
         idle = self._idle.get(node)

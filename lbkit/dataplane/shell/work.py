@@ -55,7 +55,7 @@ class Work(Ticket):
     __slots__ = ("connection", "dispatcher", "keeps", "over")
 
     def __init__(self, dispatcher: Dispatcher, key: bytes, wanted: bytes = b"", keeps: bool = False) -> None:
-        super().__init__(key, wanted)
+        Ticket.__init__(self, key, wanted)
         self.dispatcher = dispatcher
         self.connection: NodeConnection | None = None
         """To the assigned node; it may still be opening."""

@@ -13,6 +13,7 @@ from typing import Any, cast
 import h11
 
 from lbkit.dataplane.core.node import NodeState
+from lbkit.dataplane.shell.alarm import Wheel
 from lbkit.dataplane.shell.dispatch import Dispatcher
 from lbkit.dataplane.shell.exchange import Exchange
 from lbkit.dataplane.shell.http import HttpSession
@@ -33,6 +34,7 @@ class FakeLoop:
 
     def __init__(self) -> None:
         self.soon: list[Callable[[], None]] = []
+        self.wheel = Wheel(self)
 
     def call_at(self, when: float, callback: Callable[..., None], *args: Any) -> asyncio.TimerHandle:
         return asyncio.TimerHandle(when, callback, args, cast(Any, self))

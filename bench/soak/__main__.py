@@ -1,4 +1,5 @@
-"""`make soak`: clients that leave, nodes that die, reloads and drains against a running `lbkit serve`, for minutes.
+"""`make soak`: clients that leave, nodes that die, reloads and drains against a running `lbkit serve`, for minutes; then
+successors that take over, one after the other, while the clients go on.
 
 At the end every counter of /v1/status is zero, memory and descriptors are flat, no node ever carried more than its hard
 limit (the nodes count themselves), and the only failed requests are those on a node at its death or while it hung.
@@ -11,6 +12,7 @@ import asyncio
 import json
 import os
 import random
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -28,6 +30,7 @@ from lbkit.errors import OperationError
 CLIENTS = 48
 MOST_MB, MOST_SHARE = 6.0, 0.10
 """Memory may grow by this much, or by this share: what a Python heap moves without a leak."""
+SUCCESSORS = 4
 SHORT = 120.0
 """Seconds below which a run still warms up, so that only a gross leak would show: 32 MB."""
 
@@ -62,7 +65,8 @@ async def soak(stage: Stage, seconds: float, seed: int) -> list[str]:
     state, config = stage.place / "state", stage.place / "boot.json"
     config.write_text(json.dumps(document(fleet, (http, tcp))))
     argv = [PYTHON, "-m", "lbkit.cli", "serve", "--config", str(config), "--state", str(state)]
-    process = stage.start([*argv, "--access-log", str(stage.place / "access.log")], log="lbkit.log")
+    log = ["--access-log", str(stage.place / "access.log")]
+    process = stage.start([*argv, *log], log="lbkit.log")
     control = state / "control.sock"
     await asyncio.to_thread(until, lambda: _ready(control), "the balancer is ready")
     before = _descriptors(process.pid)
@@ -72,11 +76,18 @@ async def soak(stage: Stage, seconds: float, seed: int) -> list[str]:
         asyncio.create_task(_client(i, Ports(http, tcp), ledger, random.Random(seed + i), stop)) for i in range(CLIENTS)
     ]
     trouble = Troublemaker(fleet, control, (http, tcp), ledger, random.Random(seed))
-    tasks.append(asyncio.create_task(trouble.run(stop)))
+    ends = asyncio.Event()
+    tasks.append(asyncio.create_task(trouble.run(ends)))
     await _watch(process.pid, seconds, ledger, tasks)
+    ends.set()
+    await tasks.pop()
+    problems = []
+    for _ in range(SUCCESSORS):
+        process, before_it = stage.start([*argv, "--take-over", *log], log="lbkit.log"), process
+        problems += await _followed(control, before_it, process)
     stop.set()
     await asyncio.gather(*tasks)
-    problems = [f"not zero at the end: {what}" for what in await _at_rest(control)]
+    problems += [f"not zero at the end: {what}" for what in await _at_rest(control)]
     problems += await _descriptors_back(process.pid, before)
     _say(ledger, fleet, seconds)
     problems += [*_wrong(ledger, seconds), *_over(fleet)]
@@ -113,6 +124,22 @@ async def _watch(pid: int, seconds: float, ledger: Ledger, tasks: list[asyncio.T
         for task in tasks:
             if task.done():
                 task.result()
+
+
+async def _followed(control: Path, old: subprocess.Popen[bytes], new: subprocess.Popen[bytes]) -> list[str]:
+    """Wait until the new one serves and the old one has ended its work."""
+    for _ in range(600):
+        if old.poll() == 0 and _serves(control, new.pid):
+            return []
+        await asyncio.sleep(0.05)
+    return [f"process {new.pid} did not follow {old.pid}, which {'runs' if old.poll() is None else 'failed'}"]
+
+
+def _serves(control: Path, pid: int) -> bool:
+    try:
+        return bool(call(control, "GET", "/v1/live")[1]["pid"] == pid)
+    except OperationError:
+        return False
 
 
 def _ready(control: Path) -> bool:

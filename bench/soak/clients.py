@@ -34,6 +34,8 @@ class Client:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
+        self.last = False
+        """Whether an answer said that the connection ends with it."""
 
     @classmethod
     async def to(cls, port: int) -> Client:
@@ -47,6 +49,7 @@ class Client:
     async def answer(self) -> Answer:
         try:
             head = await self.reader.readuntil(b"\r\n\r\n")
+            self.last = b"\r\nconnection: close\r\n" in head.lower()
             return Answer(int(head.split(b" ", 2)[1]), await self._body(head.lower()), head)
         except (OSError, asyncio.IncompleteReadError) as error:
             raise Cut(f"cut: {error}"[:80]) from None
@@ -93,6 +96,9 @@ async def several(ports: Ports, dice: random.Random, mark: str) -> str:
     client = await Client.to(ports.http)
     try:
         for turn in range(dice.randint(1, 6)):
+            if client.last:
+                client.leave(False)
+                client = await Client.to(ports.http)
             word = f"{mark}-{turn}"
             if dice.random() < 0.5:
                 client.ask("GET", f"/{dice.choice(('echo', 'slow'))}?{word}")
@@ -112,6 +118,8 @@ async def pipelined(ports: Ports, dice: random.Random, mark: str) -> str:
         for word in words:
             client.ask("GET", f"/echo?{word}")
         for word in words:
+            if client.last:  # the others were not read (RFC 9112 section 9.6)
+                return OK
             _checked(await client.answer(), f"{word}|".encode())
     finally:
         client.leave(False)

@@ -7,7 +7,6 @@ import contextlib
 import gc
 import logging
 import os
-import resource
 import signal
 from collections.abc import Coroutine
 from pathlib import Path
@@ -15,13 +14,14 @@ from typing import Any, cast
 
 from lbkit.dataplane.config import BootConfig
 from lbkit.dataplane.options import Options
-from lbkit.dataplane.shell import own_log, ports
+from lbkit.dataplane.shell import descriptors, own_log, ports
 from lbkit.dataplane.shell.control import Control
 from lbkit.dataplane.shell.handover import Handover, take_over
 from lbkit.dataplane.shell.journal import Journal
 from lbkit.dataplane.shell.loop import Loop
 from lbkit.dataplane.shell.server import Server
 from lbkit.dataplane.shell.source import Source, follow
+from lbkit.dataplane.shell.trouble import Trouble
 from lbkit.errors import LbkitError, OperationError, Problem
 
 log = logging.getLogger("lbkit")
@@ -38,19 +38,21 @@ def serve(source: Source, options: Options) -> int:
     _own_folder(options.state)
     config = source.look()
     assert config is not None
-    _all_descriptors()
+    descriptors.take_all()
     with asyncio.Runner(loop_factory=Loop) as runner:
         return runner.run(_run(config, source, options))
 
 
 async def _run(config: BootConfig, source: Source, options: Options) -> int:
     loop = cast(Loop, asyncio.get_running_loop())
+    loop.set_exception_handler(Trouble())
     journal = Journal(options.access_log, loop, options.log_queries) if options.access_log else None
     server = Server(loop, journal)
     stop = asyncio.Event()
     _on_signals(loop, server, stop)
     ports.inherit_from_systemd()
     predecessor = take_over(options.state) if options.take_over else None
+    server.waits = predecessor is not None
     control = Control(server, options)
     pid = options.state / "pid"
     try:
@@ -69,7 +71,8 @@ async def _run(config: BootConfig, source: Source, options: Options) -> int:
             server.cut()
             predecessor.decline()
             return 0
-        predecessor.accept()
+        await predecessor.accept(server)
+        server.open()
     ports.close_inherited()
     handover: Handover | None = None
     try:
@@ -139,13 +142,6 @@ def _on_signals(loop: Loop, server: Server, stop: asyncio.Event) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
-
-
-def _all_descriptors() -> None:
-    """A connection costs two descriptors: take as many as this user may have."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _own_folder(path: Path) -> None:

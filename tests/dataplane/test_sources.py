@@ -81,6 +81,31 @@ def test_a_changed_file_is_taken_and_a_wrong_one_is_not(tmp_path: Path):  # LB-6
             until(lambda: get(port) == (200, "b"), "the new node serves")
 
 
+def test_a_file_that_is_gone_and_back_is_told_each_time(tmp_path: Path):
+    file, state, port = tmp_path / "boot.json", tmp_path / "state", free_port()
+    with servers("a") as (a,):
+        file.write_text(document(port, a))
+        with serving(state, str(file)) as process:
+            for _ in range(2):
+                file.rename(tmp_path / "away.json")
+                gone = line_with(process, "the running configuration stays")
+                assert "can't be read" in gone, gone
+                assert str(file) in process.stderr.readline()  # type: ignore[union-attr]
+                assert "No such file" in process.stderr.readline()  # type: ignore[union-attr]
+                assert get(port) == (200, "a")
+                (tmp_path / "away.json").rename(file)
+                line_with(process, "the configuration can be read again")
+            assert revision(state) == 1, "what did not change is not applied"
+
+
+def line_with(process: subprocess.Popen[str], words: str) -> str:
+    """The next line of the process's log that holds these words."""
+    assert process.stderr
+    while words not in (line := process.stderr.readline()):
+        assert line, "it ended"
+    return line
+
+
 def replace(file: Path, text: str) -> None:
     file.with_suffix(".new").write_text(text)
     file.with_suffix(".new").rename(file)
@@ -142,12 +167,17 @@ def test_a_url_is_polled_with_its_etag(publisher: Publisher, tmp_path: Path):  #
             publisher.status = 500
             until(lambda: publisher.seen.count(500) > 2, "it asks again")
             assert get(port) == (200, "a")
+            publisher.status = 200
+            line_with(process, "the configuration can be read again")
             publisher.text, publisher.tag, publisher.status = document(port, b), '"two"', 200
             until(lambda: revision(state) == 2, "the new configuration is taken")
             assert set(publisher.tokens) == {"Bearer let-me-in"}
+            publisher.seen.clear()
+            publisher.status = 500
+            until(lambda: publisher.seen.count(500) > 2, "it asks again")
             process.terminate()
             said = process.communicate()[1]
-            assert said.count("It was answered with status 500.") == 1, "said once"
+            assert said.count("It was answered with status 500.") == 1, "said once, and again when it is back"
             assert "let-me-in" not in said
 
 

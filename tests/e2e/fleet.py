@@ -15,12 +15,18 @@ PATIENCE = 20.0
 
 
 class NodeServer(ThreadingHTTPServer):
-    """Answers /health at once, everything else after `seconds`, with its name; counts what it answered."""
+    """Answers /health at once, everything else after `seconds`, or once `gate` is open, with its name; counts what it answered.
+
+    `most`: what it did at the same time.
+    """
 
     daemon_threads = True
 
     def __init__(self, name: str, seconds: float = 0.0) -> None:
         self.name, self.seconds, self.served = name, seconds, 0
+        self.now = self.most = 0
+        self.lock, self.gate = threading.Lock(), threading.Event()
+        self.gate.set()
         super().__init__(("127.0.0.1", 0), _Handler)
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
@@ -38,13 +44,23 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path != "/health":
-            time.sleep(self.server.seconds)  # the work of a node, not a synchronisation
-            self.server.served += 1
+            self._work()
         body = self.server.name.encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _work(self) -> None:
+        server = self.server
+        with server.lock:
+            server.now += 1
+            server.most = max(server.most, server.now)
+        time.sleep(server.seconds)  # the work of a node, not a synchronisation
+        server.gate.wait(PATIENCE)
+        with server.lock:
+            server.now -= 1
+            server.served += 1
 
     def log_message(self, format: str, *args: Any) -> None:
         pass

@@ -64,4 +64,18 @@ class Drained:
     node: NodeState
 
 
-Command = Assign | Refuse | Drop | Wake | Rest | Gone | Drained
+@dataclass(slots=True)
+class Ask:
+    """The successor decides which node this work gets; then say what it said."""
+
+    ticket: Ticket
+
+
+@dataclass(slots=True)
+class Freed:
+    """This work no longer counts here: it ended on a node that left or that a successor decides on, or it asks no more."""
+
+    ticket: Ticket
+
+
+Command = Assign | Refuse | Drop | Wake | Rest | Gone | Drained | Ask | Freed

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 
 from lbkit.dataplane.core.agenda import Agenda
 from lbkit.dataplane.core.algorithms import Random
-from lbkit.dataplane.core.commands import Assign, Command, Drained, Drop, Gone, Reason, Refuse
+from lbkit.dataplane.core.commands import Assign, Command, Drained, Drop, Freed, Gone, Reason, Refuse
 from lbkit.dataplane.core.node import Admin, NodeState
 from lbkit.dataplane.core.pace import Pace
 from lbkit.dataplane.core.queue import Waiting
 from lbkit.dataplane.core.standby import Sleepers
+from lbkit.dataplane.core.succession import Succession
 from lbkit.dataplane.core.ticket import Ticket
 from lbkit.dataplane.core.tiers import Tiers
 from lbkit.spec import Node, Pool
@@ -36,7 +37,8 @@ class PoolState:
         self.sleepers_in_order: list[NodeState] = []
         self._random = random
         self.tiers = Tiers(spec.algorithm, random)
-        self._sleepers = Sleepers(self)
+        self.sleepers = Sleepers(self)
+        self.succession = Succession(self)
         self._growing: dict[NodeState, int] = {}
         self._pace = Pace()
         self._started = False
@@ -73,14 +75,16 @@ class PoolState:
         node = ticket.node
         if node is None:
             self.waiting.leave(ticket)
-            return []
+            return self.succession.withdraw(ticket)
         ticket.node = None
+        if node.leaving:
+            return self._ended(ticket, node, now)
         self._unload(ticket, node)
         self._pace.freed(now)
-        if not node.tickets and (node.leaving or node.admin != "ready"):
-            return [*self._settle(node), *self._serve(now)]
+        if not node.tickets and node.admin != "ready":
+            return [*self._settle(node), *self.serve(now)]
         if self.waiting or self.sleepers_in_order:
-            return self._serve(now)
+            return self.serve(now)
         return []
 
     def again(self, ticket: Ticket, now: float) -> list[Command]:
@@ -103,11 +107,11 @@ class PoolState:
         node.last_error = "" if good else error
         changed = node.health.observe(good)
         if good and node.rest == "waking":
-            self._sleepers.probed(node, now)
+            self.sleepers.probed(node, now)
         elif not changed:
             return []
         self.place(node, now)
-        return self._serve(now)
+        return self.serve(now)
 
     def observed(self, node: NodeState, good: bool, error: str, now: float) -> list[Command]:
         """Real traffic's verdict on a node, for the passive check. The last node that works is never ejected."""
@@ -124,33 +128,28 @@ class PoolState:
 
     def set_admin(self, name: str, state: Admin, now: float) -> list[Command]:
         """Drain, maintain or readmit a node. A drain is reversible and bounded by the pool's `drain` (UK-13)."""
-        node = self.nodes[name]
-        node.admin = state
-        self.agenda.drop(("cut", node))
-        if state == "drain" and node.tickets:
-            self.agenda.set(("cut", node), now + self.spec.drain)
-        cut: list[Command] = _cut(node, "maintenance") if state == "maintenance" else []
-        if state != "ready" and not node.tickets:
-            cut.append(Drained(node))
-        self.place(node, now)
-        return [*cut, *self._serve(now)]
+        return [*self._administer(self.nodes[name], state, now), *self.serve(now)]
 
     def wake(self, name: str, now: float) -> list[Command]:
         """Wake a standby node by hand."""
-        return [*self._sleepers.wake(self.nodes[name], now), *self._serve(now)]
+        return [*self.sleepers.wake(self.nodes[name], now), *self.serve(now)]
 
     def woke(self, node: NodeState, error: str, now: float) -> list[Command]:
         """How a Wake went; an empty error is success."""
-        self._sleepers.woke(node, error, now)
-        return self._serve(now)
+        self.sleepers.woke(node, error, now)
+        return self.serve(now)
 
     def rested(self, node: NodeState, error: str, now: float) -> list[Command]:
         """How a Rest went; an empty error is success."""
-        self._sleepers.rested(node, error, now)
-        return self._serve(now)
+        self.sleepers.rested(node, error, now)
+        return self.serve(now)
 
     def configure(self, spec: Pool, now: float) -> list[Command]:
-        """Take a new spec in place: nodes that stay keep their counts, nodes that go are drained."""
+        """Take a new spec in place."""
+        return [*self.reshape(spec, now), *self.serve(now)]
+
+    def reshape(self, spec: Pool, now: float) -> list[Command]:
+        """The same, but who waits gets nothing before `serve`: nodes that stay keep their counts, nodes that go are drained."""
         able = {node for node in self.nodes.values() if node.able}
         for node in self.nodes.values():
             self.tiers.remove(node)
@@ -163,7 +162,7 @@ class PoolState:
             server = known.get((str(wanted.address), wanted.port or spec.port))
             if server is not None:
                 before.discard(server)
-                self._keep(server, name, wanted)
+                commands += self._keep(server, name, wanted)
             node = server or NodeState(name, wanted, spec)
             node.order = order
             self.nodes[name] = node
@@ -175,13 +174,13 @@ class PoolState:
             else:
                 self.place(node, now)
             if node.rests:
-                self._sleepers.load(node)
+                self.sleepers.load(node)
             if node.admin != "ready" and ("cut", node) not in self.agenda:
-                commands += self.set_admin(node.name, node.admin, now)
+                commands += self._administer(node, node.admin, now)
         for node in sorted(before):
             commands += self._leave(node, now)
         commands += [Refuse(late, "overflow", self.retry_after()) for late in self.waiting.configure(spec.limits.queue)]
-        return [*commands, *self._serve(now)]
+        return commands
 
     def retire(self, now: float) -> list[Command]:
         """The whole pool goes: nobody new, the waiting are refused, running work has until the drain's deadline."""
@@ -203,13 +202,13 @@ class PoolState:
             if what == "cut":
                 commands += _cut(node, "drain")
             elif what == "wake":
-                self._sleepers.failed(node, "it did not wake in time", now)
+                self.sleepers.failed(node, "it did not wake in time", now)
             elif what == "return":
                 node.ejected = False
                 self.place(node, now)
             elif what == "grow":
                 self._grow(node, now)
-        return [*commands, *self._serve(now)]
+        return [*commands, *self.serve(now)]
 
     def retry_after(self) -> int | None:
         """Whole seconds until a refused client may find room; None when nothing was measured."""
@@ -223,6 +222,17 @@ class PoolState:
             self._growing[node] = 0
             self._grow(node, now)
         self.tiers.place(node)
+
+    def _administer(self, node: NodeState, state: Admin, now: float) -> list[Command]:
+        node.admin = state
+        self.agenda.drop(("cut", node))
+        if state == "drain" and node.tickets:
+            self.agenda.set(("cut", node), now + self.spec.drain)
+        cut: list[Command] = _cut(node, "maintenance") if state == "maintenance" else []
+        if state != "ready" and not node.tickets:
+            cut.append(Drained(node))
+        self.place(node, now)
+        return cut
 
     def _grow(self, node: NodeState, now: float) -> None:
         step = self._growing[node] = self._growing.get(node, 0) + 1
@@ -240,7 +250,7 @@ class PoolState:
                 return had
         node = self.tiers.below_soft(ticket)
         if node is None and self.sleepers_in_order:
-            node = self._sleepers.step_in(now)
+            node = self.sleepers.step_in(now)
         if node is None:
             node = self.tiers.above_soft(ticket)
         if node is None and ticket.tried and not self._untried(ticket):
@@ -272,7 +282,7 @@ class PoolState:
             self.tiers.load += 1
         load = len(tickets)
         if node.rests:
-            self._sleepers.load(node)
+            self.sleepers.load(node)
         if load == node.hard or load == node.soft or node.rests or ticket.wanted or ticket.tried:
             self.tiers.moved(node)  # else its picker counted this one when it chose the node
         return Assign(ticket)
@@ -281,14 +291,20 @@ class PoolState:
         node.tickets.discard(ticket)
         if node.able and not node.backup:
             self.tiers.load -= 1
-        if node.leaving:
-            return
         if node.rests:
-            self._sleepers.load(node)
+            self.sleepers.load(node)
         self.tiers.moved(node)
 
+    def _ended(self, ticket: Ticket, node: NodeState, now: float) -> list[Command]:
+        """Work of a node that gets no more."""
+        node.tickets.discard(ticket)
+        self._pace.freed(now)
+        return [Freed(ticket), *(self._settle(node) if not node.tickets else [])]
+
     def _wait(self, ticket: Ticket, now: float) -> list[Command]:
-        asleep = bool(self.sleepers_in_order) and self._sleepers.hopeful
+        if self.succession.begun:
+            return [self.succession.ask(ticket)]
+        asleep = bool(self.sleepers_in_order) and self.sleepers.hopeful
         hopeful = asleep or any(n.eligible or (n.state == "checking") for n in self.nodes.values())
         if not hopeful:
             return [Refuse(ticket, "no_node")]
@@ -301,12 +317,12 @@ class PoolState:
         """Wake for what the awake nodes can't carry within their soft limits, and for the first request of all."""
         if not self.sleepers_in_order:
             return []
-        return self._sleepers.wake_for(max(self._demand(), 0 if self.tiers.able else 1), now)
+        return self.sleepers.wake_for(max(self._demand(), 0 if self.tiers.able else 1), now)
 
     def _demand(self) -> int:
         return len(self.waiting) + max(0, self.tiers.load - (self.spec.limits.soft or 1) * self.tiers.able)
 
-    def _serve(self, now: float) -> list[Command]:
+    def serve(self, now: float) -> list[Command]:
         """Give what room there is to those who wait; wake for the rest, or let rest who is not needed."""
         commands: list[Command] = []
         while self.waiting and (found := self._next(now)):
@@ -314,26 +330,28 @@ class PoolState:
             self.waiting.leave(ticket)
             commands.append(self._assign(ticket, node, now))
         if self.sleepers_in_order:
-            commands += self._sleepers.wake_for(self._demand(), now)
-            commands += self._sleepers.settle(now)
+            commands += self.sleepers.wake_for(self._demand(), now)
+            commands += self.sleepers.settle(now)
         return commands
 
-    def _keep(self, node: NodeState, name: str, wanted: Node) -> None:
+    def _keep(self, node: NodeState, name: str, wanted: Node) -> list[Command]:
         """A server that was there, under whatever name, or that was removed and still works: its slots stay counted."""
+        back: list[Command] = [Freed(ticket) for ticket in node.tickets] if node.leaving else []
         if node.leaving:
             self.leaving.remove(node)
             self.agenda.drop(("cut", node))
             node.leaving, node.health.state, node.health.contrary = False, "checking", 0
             node.admin = node.asked = wanted.admin_state
         if node.rests != wanted.standby:
-            self._sleepers.forget(node)
+            self.sleepers.forget(node)
         node.name = name
         node.configure(wanted, self.spec)
         if node in self._growing:
             node.share = node.weight * min(1.0, self._growing[node] / _STEPS)
+        return back
 
     def _leave(self, node: NodeState, now: float) -> list[Command]:
-        self._sleepers.forget(node)
+        self.sleepers.forget(node)
         self.tiers.remove(node)
         node.leaving = True
         if not node.tickets:

@@ -38,7 +38,7 @@ class Sleepers:
     def step_in(self, now: float) -> NodeState | None:
         """A sleeping node that traffic itself wakes: awake from now on."""
         while (node := self._next()) is not None and node.wakes_by_traffic:
-            self._arise(node, now)
+            self.arise(node, now)
             if node.open:
                 return node
         return None
@@ -56,7 +56,7 @@ class Sleepers:
         if node.rest != "asleep":
             return []
         if node.wakes_by_traffic:
-            self._arise(node, now)
+            self.arise(node, now)
             return []
         queue = self._pool.spec.limits.queue
         node.rest = "waking"
@@ -72,14 +72,14 @@ class Sleepers:
         if error:
             self.failed(node, error, now)
         elif self._pool.spec.health_check is None:
-            self._arise(node, now)
+            self.arise(node, now)
         else:
             self._answered.add(node)
 
     def probed(self, node: NodeState, now: float) -> None:
         """A good probe of a node that is being woken."""
         if node in self._answered and node.usable:
-            self._arise(node, now)
+            self.arise(node, now)
 
     def failed(self, node: NodeState, error: str, now: float) -> None:
         """Not awake in time, or the hook failed: asleep again, and left alone for a while."""
@@ -140,7 +140,7 @@ class Sleepers:
                 return node
         return None
 
-    def _arise(self, node: NodeState, now: float) -> None:
+    def arise(self, node: NodeState, now: float) -> None:
         self._forget_wake(node)
         self._failed.pop(node, None)
         node.rest, node.woken, node.served = "awake", now, node.requests

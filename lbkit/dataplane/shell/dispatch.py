@@ -13,7 +13,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
-from lbkit.dataplane.core.commands import Assign, Command, Drained, Drop, Gone, Refuse, Rest, Wake
+from lbkit.dataplane.core.commands import Ask, Assign, Command, Drained, Drop, Freed, Gone, Reason, Refuse, Rest, Wake
 from lbkit.dataplane.core.node import Admin, NodeState
 from lbkit.dataplane.core.pool import PoolState
 from lbkit.dataplane.core.ticket import Ticket
@@ -46,6 +46,10 @@ class Dispatcher:
         self.reader = answers.Reader()
         self.first_verdict: Callable[[], None] = lambda: None
         """Called when a node was probed for the first time."""
+        self.ask: Callable[[Ticket], None] = lambda ticket: None
+        """Called for work whose node a successor is to choose."""
+        self.freed: Callable[[Ticket], None] = lambda ticket: None
+        """Called for work that no longer counts here, which others may have counted."""
         self._hooks = Hooks(self)
         self._todo: deque[Command] = deque()
         self._busy = False
@@ -121,14 +125,41 @@ class Dispatcher:
         nodes = self.pool.nodes.values()
         return not any(node.usable for node in nodes) and any(node.checking for node in nodes)
 
+    def hold(self, ticket: Ticket, node: NodeState) -> None:
+        """Work that another process or pool has on this node counts here too, until it is released."""
+        self.pool.succession.hold(ticket, node, monotonic())
+
+    def granted(self, ticket: Ticket, name: str, address: str, port: int) -> None:
+        """The successor chose this node."""
+        self._do(self.pool.succession.granted(ticket, name, address, port, monotonic()))
+
+    def denied(self, ticket: Ticket, reason: Reason, retry_after: int | None) -> None:
+        """The successor has none."""
+        self._do(self.pool.succession.denied(ticket, reason, retry_after))
+
+    def follow(self) -> None:
+        """A successor decides from now on."""
+        self._do(self.pool.succession.begin())
+
+    def lead(self) -> None:
+        """It is gone."""
+        self._do(self.pool.succession.end(monotonic()))
+
     def configure(self, spec: Pool, security: NodeSecurity | None = None) -> None:
+        """Decide what a new spec changes; `resume` does it."""
         if (spec.protocol, spec.tls) != (self.spec.protocol, self.spec.tls):
             self.connections.renew()
         self.spec, self.terms, self.connections.security = spec, PoolTerms(spec), security
-        self._do(self.pool.configure(spec, monotonic()))
+        self._todo.extend(self.pool.reshape(spec, monotonic()))
 
     def retire(self) -> None:
-        self._do(self.pool.retire(monotonic()))
+        """Decide what the pool's end changes; `resume` does it."""
+        self._todo.extend(self.pool.retire(monotonic()))
+
+    def resume(self) -> None:
+        """Do what was decided, and serve who waits."""
+        decided, self._todo = list(self._todo), deque()
+        self._do([*decided, *self.pool.serve(monotonic())])
 
     def close(self) -> None:
         self._alarm.cancel()
@@ -164,6 +195,10 @@ class Dispatcher:
             self._hooks.rest(cast(Rest, command).node)
         elif kind is Gone:
             self.connections.forget(cast(Gone, command).node)
+        elif kind is Ask:
+            self.ask(cast(Ask, command).ticket)
+        elif kind is Freed:
+            self.freed(cast(Freed, command).ticket)
         else:
             log.info("node %s/%s has nothing in flight any more", self.name, cast(Drained, command).node.name)
 

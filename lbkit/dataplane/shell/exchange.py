@@ -150,7 +150,7 @@ class Exchange(Work):
         answer = self.answer
         if answer is not None and clean and (self.tunnel or isinstance(answer.body, UntilCloseBody)):
             if self._chunked_answer:
-                self.client.write(LAST_CHUNK)
+                self._write(LAST_CHUNK)
             self._finish(reusable=False)
         elif answer is None and not self._head and not self._interim and self._repeatable():
             self.connection = self.stream = None
@@ -217,8 +217,11 @@ class Exchange(Work):
         close = close or not self.upload.done or not self.request.keep_alive or self.request.version == 0
         self.status, self.cause = status, reason
         self.dispatcher.metrics.refusals[reason] += 1
+        close = close or self.client.closing
+        data = self.client.error(status, reason, detail, close, retry_after, head=self.request.method == b"HEAD")
+        self.bytes_out = answers.octets_of(data)
         self.end()
-        self.client.refuse(status, reason, detail, close, retry_after, head=self.request.method == b"HEAD")
+        self.client.refuse(data, close)
 
     def _bad_body(self, error: BadMessage) -> None:
         if self.answer is not None:
@@ -274,7 +277,7 @@ class Exchange(Work):
                 answer, chunked=self._chunked_answer, close=self._close, old_client=old, date=client.date(), extra=extra
             )
         if kind is LengthBody and len(data) - length == body.left:  # type: ignore[attr-defined]
-            self.bytes_out = len(data)
+            self.bytes_out = len(data) - length
             client.stream.write(data if unchanged else head + data[length:])
             self._finish(answer.keep_alive and self.upload.done, now)
             return
@@ -291,28 +294,28 @@ class Exchange(Work):
         if self.tunnel:
             self._write(data)
         elif type(body) is ChunkedBody:
-            self._write(head + (body.frame(data) if self._chunked_answer else body.feed(data)))
+            self._write(body.frame(data) if self._chunked_answer else body.feed(data), head)
         elif body.done:
-            self._write(head)
+            self._write(b"", head)
             if data:
                 answer.keep_alive = False  # more than was announced: never another answer (RFC 9112 section 6.3)
         else:
             payload = body.feed(data)
-            self._write(head + (chunk(payload) if self._chunked_answer else payload))
+            self._write(chunk(payload) if self._chunked_answer else payload, head)
         if body.done and not self.tunnel:
             self._finish(answer.keep_alive and self.upload.done and not body.rest)
         elif not self.over:
             self._expect("idle")
 
-    def _write(self, data: bytes) -> None:
-        if data:
-            self.bytes_out += len(data)
-            self.client.stream.write(data)
+    def _write(self, data: bytes, head: bytes = b"") -> None:
+        self.bytes_out += len(data)
+        if data or head:
+            self.client.stream.write(head + data)
 
     def _switch(self, head: bytes, early: bytes) -> None:
         """The node agreed to speak another protocol: from here on bytes pass both ways as they are."""
         self._close = True
-        self._write(head + early)
+        self._write(early, head)
         self._expect("idle")
         self.client.tunnel_begun()
 

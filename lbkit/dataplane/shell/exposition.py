@@ -127,7 +127,7 @@ def _pools(pools: list[tuple[str, Dispatcher]]) -> Iterator[str]:
     yield from plain("lbkit_retries_total", "Further attempts on another node.", "retries")
     yield from plain("lbkit_cancelled_total", "Requests whose client left.", "cancelled")
     yield from plain("lbkit_received_bytes_total", "Octets of bodies from clients.", "bytes_in")
-    yield from plain("lbkit_sent_bytes_total", "Octets to clients.", "bytes_out")
+    yield from plain("lbkit_sent_bytes_total", "Octets of answers, without their heads.", "bytes_out")
     hooks = [
         (f"{key},{labels(hook=what, result=result)}", count)
         for key, item in named for (what, result), count in sorted(item.metrics.hooks.items())

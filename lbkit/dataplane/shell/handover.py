@@ -1,11 +1,13 @@
 """A restart without a refused connection: the running process gives its listening sockets to its successor.
 
 The successor connects to `handover.sock` in the same state folder, gets the descriptors (SCM_RIGHTS), and answers `ok`
-once it serves. Then the old process takes no more clients, ends what runs, and goes. Without an `ok` it goes on.
+once it can serve. Then the old process takes no more clients, tells what it has (`succession`), ends it, and goes; only then
+the successor takes clients. Without an `ok` the old one goes on.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -15,9 +17,11 @@ from pathlib import Path
 from lbkit.dataplane.shell import ports
 from lbkit.dataplane.shell.loop import READ
 from lbkit.dataplane.shell.server import Server
+from lbkit.dataplane.shell.succession import Guests
 from lbkit.errors import OperationError, Problem
 
 _MOST = 250
+"""Descriptors in one message; Linux takes 253."""
 _PATIENCE = 5.0
 
 
@@ -50,17 +54,19 @@ class Handover:
                 asking.close()  # two that serve would each think the nodes' limits theirs
                 return
             asking.settimeout(_PATIENCE)
-            sockets = [sock for listening in self._server.listeners.values() for sock in listening.sockets()]
-            socket.send_fds(asking, [b"%d\n" % len(sockets)], [sock.fileno() for sock in sockets[:_MOST]])
+            sockets = [sock for listening in self._server.listeners.values() for sock in listening.door.sockets]
+            _send(asking, [sock.fileno() for sock in sockets])
             asking.setblocking(False)
             self._asked = True
             _Answer(self, asking)
 
-    def taken(self) -> None:
-        """The successor serves."""
+    def taken(self, sock: socket.socket) -> None:
+        """The successor can serve."""
+        self._poller.forget(sock.fileno())
         self.done = True
         self.close()
         self._given_up()
+        self._server.follow(sock)
 
     def close(self) -> None:
         self._poller.forget(self._listening.fileno())
@@ -89,9 +95,10 @@ class _Answer:
         said = b""
         with contextlib.suppress(OSError):
             said = self._sock.recv(16)
-        self._handover.forget(self._sock)
         if said == b"ok" and not self._handover.done:
-            self._handover.taken()
+            self._handover.taken(self._sock)
+        else:
+            self._handover.forget(self._sock)
 
 
 class Predecessor:
@@ -100,12 +107,16 @@ class Predecessor:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
 
-    def accept(self) -> None:
-        """We serve: the predecessor may go. Waits until it let go of the control socket."""
-        with contextlib.suppress(OSError):
+    async def accept(self, server: Server) -> None:
+        """We can serve: the predecessor may go. Waits until it let go of the control socket and said what it still has."""
+        try:
             self._sock.sendall(b"ok")
-            self._sock.recv(1)
-        self._sock.close()
+        except OSError:
+            self._sock.close()
+            return
+        server.guests = Guests(server, self._sock)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(server.guests.begun.wait(), _PATIENCE)
 
     def decline(self) -> None:
         """We can't: the predecessor goes on."""
@@ -118,15 +129,38 @@ def take_over(state: Path) -> Predecessor | None:
     sock.settimeout(_PATIENCE)
     try:
         sock.connect(str(state / "handover.sock"))
-        said, found, _, _ = socket.recv_fds(sock, 64, _MOST)
+        found = _receive(sock)
     except OSError:
         sock.close()
         return None
-    if not said:
+    if found is None:
         sock.close()
         raise OperationError(
             "The sockets can't be taken over",
             [Problem(str(state), "Another process is taking them over.", "Wait until it serves or ends.")],
         )
-    ports.inherit(list(found))
+    ports.inherit(found)
     return Predecessor(sock)
+
+
+def _send(sock: socket.socket, descriptors: list[int]) -> None:
+    """How many they are, with the first of them; then the others, an octet with each batch."""
+    said = b"%d\n" % len(descriptors)
+    for start in range(0, len(descriptors), _MOST):
+        socket.send_fds(sock, [said], descriptors[start : start + _MOST])
+        said = b"+"
+    if not descriptors:
+        sock.sendall(said)
+
+
+def _receive(sock: socket.socket) -> list[int] | None:
+    """All of them; None when there is nothing to be had. Descriptors of two messages never come together (unix(7))."""
+    said, found, _, _ = socket.recv_fds(sock, 64, _MOST)
+    if not said:
+        return None
+    while len(found) < int(said):
+        more, batch, _, _ = socket.recv_fds(sock, 1, _MOST)
+        if not more:
+            raise ConnectionResetError
+        found += batch
+    return found

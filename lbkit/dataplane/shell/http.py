@@ -158,17 +158,18 @@ class HttpSession:
         if due < alarm.rings:
             alarm.at(due)
 
-    def refuse(
+    def error(
         self, status: int, reason: str, detail: str, close: bool, retry_after: int | None = None, head: bool = False
-    ) -> None:
-        """Answer with an error of our own."""
-        close = close or self.closing
-        self.stream.write(
-            answers.own(
-                status, reason, detail, request_id=self.request_id, date=self.date(), close=close,
-                retry_after=retry_after, head=head,
-            )
+    ) -> bytes:
+        """An answer of our own."""
+        return answers.own(
+            status, reason, detail, request_id=self.request_id, date=self.date(), close=close,
+            retry_after=retry_after, head=head,
         )  # fmt: skip
+
+    def refuse(self, data: bytes, close: bool) -> None:
+        """Answer with that."""
+        self.stream.write(data)
         self.answered(close, monotonic())
 
     def break_off(self, seen: bool) -> None:
@@ -272,9 +273,7 @@ class HttpSession:
             if request is None:
                 return False
         except BadMessage as error:
-            self._buffer = b""
-            listening.metrics.bad[error.status] += 1
-            self.refuse(error.status, "bad_request", error.reason, close=True, head=data.startswith(b"HEAD "))
+            self._reject(error.status, "bad_request", error.reason)
             return False
         self._buffer = b""
         if b"x-request-id" in request.found:
@@ -303,26 +302,34 @@ class HttpSession:
         """A redirect, a fixed answer, or none at all: no node is asked."""
         # an HTTP/1.0 client would have to be told that its connection stays
         close = self.closing or not request.keep_alive or request.has_body or request.version == 0
-        head = request.method == b"HEAD"
+        head, reason = request.method == b"HEAD", "answer"
         if request.ends_here:
             status, data = 204, answers.fixed(204, b"", b"", date=self.date(), close=close, extra=answers.ALLOW)
         elif isinstance(target, Route):
             here = request.host or self._own_address()
+            reason = "redirect" if target.redirect is not None else reason
             status, data = answers.for_route(
                 target, request, here, self.scheme, self.listening.spec.port, self.date(), close, head
             )
         else:
-            status, data = 404, answers.own(
-                404, "no_route", "No route fits this request.", request_id=self.request_id, date=self.date(), close=close,
-                head=head,
-            )  # fmt: skip
+            status, reason = 404, "no_route"
+            data = self.error(status, reason, "No route fits this request.", close, head=head)
         self.listening.metrics.routed[status] += 1
+        self.listening.note(self, request, status, reason, data)
         self._buffer = rest
         self.stream.write(data)
         if close:
             self._close()
         else:
             self.alarm.clear()
+
+    def _reject(self, status: int, reason: str, detail: str) -> None:
+        """What is in the buffer is no proper request, or not a whole one."""
+        head, self._buffer = self._buffer.startswith(b"HEAD "), b""
+        self.listening.metrics.bad[status] += 1
+        data = self.error(status, reason, detail, close=True, head=head)
+        self.listening.note(self, None, status, reason, data)
+        self.refuse(data, close=True)
 
     def _wait_for_its_reading(self) -> None:
         """A client that takes its answers slowly is waited for, not one that takes nothing more."""
@@ -346,9 +353,7 @@ class HttpSession:
         elif self._lingering or not self._buffer:
             self.stream.close()
         else:
-            head, self._buffer = self._buffer.startswith(b"HEAD "), b""
-            self.listening.metrics.bad[408] += 1
-            self.refuse(408, "request_timeout", "The request's head stopped arriving.", close=True, head=head)
+            self._reject(408, "request_timeout", "The request's head stopped arriving.")
 
     def _close(self) -> None:
         """In stages (RFC 9112 section 9.6): say that nothing more comes, read on for a moment, close."""

@@ -1,5 +1,5 @@
-"""The access log: one JSON line a request. Nothing waits for the disk: a thread writes, and what it can't take is counted,
-in the metrics, in the process's log, and in a line of the access log itself.
+"""The access log: one JSON line a request or TCP connection. Nothing waits for the disk: a thread writes, and what it can't
+take is counted, in the metrics, in the process's log, and in a line of the access log itself.
 
 Query strings are left out unless asked for: they carry secrets often enough. Bodies and header values are never written.
 """
@@ -16,6 +16,8 @@ from lbkit.dataplane.shell.log_file import LogFile
 if TYPE_CHECKING:
     from lbkit.dataplane.shell.exchange import Exchange
     from lbkit.dataplane.shell.http import HttpSession
+    from lbkit.dataplane.shell.tcp import Relay, TcpSession
+    from lbkit.dataplane.wire.request import Request
 
 log = logging.getLogger("lbkit.access")
 _EVERY = 0.25
@@ -63,10 +65,8 @@ class Journal:
             self._stamp = _stamp(int(time() * 1000))
         request = exchange.request
         path = request.target
-        if not self._queries and _QUERY in path:
-            path = path[: path.index(b"?")]
-        if _QUOTE in path or _BACKSLASH in path:
-            path = path.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+        if _QUERY in path or _QUOTE in path or _BACKSLASH in path:
+            path = self._shown(path)
         key = (
             exchange.status, session.listening.name, exchange.dispatcher.name, exchange.served_by, exchange.cause,
             len(exchange.tried),
@@ -79,6 +79,34 @@ class Journal:
                 int((first - began) * 1e6) if first else 0, int((ended - began) * 1e6), exchange.bytes_in, exchange.bytes_out,
             )
         )  # fmt: skip
+
+    def here(self, session: HttpSession, request: Request | None, status: int, reason: str, octets: int) -> None:
+        """One request that was answered without a pool; None where it was no proper one."""
+        method, path = (request.method, self._shown(request.target)) if request is not None else (b"", b"")
+        place = self._place((status, session.listening.name, "", "", reason, 0))
+        self._add(session.request_id, session.peer, method, path, place, 0, 0, 0, 0, octets)
+
+    def connection(self, session: TcpSession, relay: Relay, ended: float) -> None:
+        """One TCP connection that ended."""
+        pool = relay.dispatcher.name
+        place = self._place((0, session.listening.name, pool, relay.served_by, relay.cause, len(relay.tried)))
+        waited = (relay.assigned_at or ended) - relay.arrived if relay.waited else 0
+        self._add(
+            b"", relay.key, b"", b"", place, int(waited * 1e6), 0, int((ended - relay.arrived) * 1e6), relay.bytes_in,
+            relay.bytes_out,
+        )  # fmt: skip
+
+    def _add(self, *values: bytes | int) -> None:
+        if len(self._lines) >= _MOST:
+            self._refused += 1
+        else:
+            self._lines.append(_LINE % (_stamp(int(time() * 1000)), *values))
+
+    def _shown(self, path: bytes) -> bytes:
+        """A target as text inside a JSON string."""
+        if not self._queries and b"?" in path:
+            path = path[: path.index(b"?")]
+        return path.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
 
     def _place(self, key: _Place) -> bytes:
         """Where a request went and what became of it, as fields of the line: there are few different ones."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import ipaddress
-import logging
 import socket
 from bisect import bisect_left
 from collections.abc import Callable
-from time import monotonic
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from lbkit.dataplane.core.routes import Routes
 from lbkit.dataplane.shell.dispatch import Dispatcher
+from lbkit.dataplane.shell.door import Door
 from lbkit.dataplane.shell.http import HttpSession
 from lbkit.dataplane.shell.loop import READ, Loop
 from lbkit.dataplane.shell.metrics import SECONDS, ListenerMetrics
@@ -23,6 +21,7 @@ from lbkit.dataplane.shell.tcp import TcpSession
 from lbkit.dataplane.shell.terms import ListenerTerms
 from lbkit.dataplane.shell.tls import Certificates, TlsStream
 from lbkit.dataplane.wire import proxy
+from lbkit.dataplane.wire.answer import octets_of
 from lbkit.dataplane.wire.request import Reader, Request
 from lbkit.spec import Listener, Route
 from lbkit.spec.balancer import uses
@@ -30,12 +29,9 @@ from lbkit.spec.balancer import uses
 if TYPE_CHECKING:
     from lbkit.dataplane.shell.exchange import Exchange
     from lbkit.dataplane.shell.journal import Journal
+    from lbkit.dataplane.shell.tcp import Relay
 
 Session = HttpSession | TcpSession
-log = logging.getLogger("lbkit.listener")
-_BATCH = 64
-_RETRY = 0.2
-_TELL_EVERY = 60.0
 
 
 class Listening:
@@ -49,14 +45,11 @@ class Listening:
         self.metrics = ListenerMetrics()
         self.sessions: set[Session] = set()
         self._waiting: set[Preamble] = set()
-        self._accepting, self._tell_at = False, 0.0
         self._pools: dict[str, Dispatcher] = {}
         """Those that it names. A listener that closes keeps them, when the configuration has them no more."""
-        self.held = False
-        """Whether clients wait in the kernel's queue because nobody knows yet whether there is a node for them."""
         self.default: Dispatcher | Route | None = None
         """Where requests go that no route takes."""
-        self._acceptors = [_Acceptor(self, sock) for sock in bind(name, spec)]
+        self.door = Door(self, loop, bind(name, spec))
         self._set(spec, certificates)
 
     def target(self, request: Request) -> Dispatcher | Route | None:
@@ -75,38 +68,19 @@ class Listening:
             self.default = Route.model_construct(redirect=spec.redirect)
         else:
             self.default = self._pools[spec.pool] if spec.pool is not None else None
-        self._accept_or_wait()
+        self.door.open()
 
     def trusts(self, peer: bytes) -> bool:
         """Whether this peer's X-Forwarded-* lines are believed."""
         return bool(self._trusted) and _within(peer.decode(), self._trusted)
 
-    def sockets(self) -> list[socket.socket]:
-        """The listening sockets."""
-        return [acceptor.sock for acceptor in self._acceptors]
-
-    def admit(self) -> None:
-        """Take the clients that were held."""
-        self.held = False
-        self._accept_or_wait()
-
-    def unbind(self) -> None:
-        """Let go of the port; those connected stay."""
-        self._stop()
-        for acceptor in self._acceptors:
-            acceptor.sock.close()
-        self._acceptors = []
-
     def rebind(self) -> None:
         """Take the port again."""
-        self._acceptors = [_Acceptor(self, sock) for sock in bind(self.name, self.spec)]
-        self._accept_or_wait()
+        self.door.rebind(bind(self.name, self.spec))
 
     def close(self) -> None:
         """No new clients; those connected are answered and go."""
-        for acceptor in self._acceptors:
-            acceptor.ready(READ)  # who is connected already is served
-        self.unbind()
+        self.door.close()
         for session in list(self.sessions):
             session.drain()
 
@@ -119,7 +93,7 @@ class Listening:
 
     def left(self, session: Session) -> None:
         self.sessions.discard(session)
-        self._fill_room()
+        self.door.open()
 
     def record(self, session: HttpSession, exchange: Exchange, now: float) -> None:
         """Count and write down one request that ended."""
@@ -145,6 +119,16 @@ class Listening:
             metrics.wait.counts[0] += 1
         if self._journal is not None:
             self._journal.request(session, exchange, began, now)
+
+    def note(self, session: HttpSession, request: Request | None, status: int, reason: str, data: bytes) -> None:
+        """Write down one request that reached no pool; None where it could not be read."""
+        if self._journal is not None:
+            self._journal.here(session, request, status, reason, octets_of(data))
+
+    def relayed(self, session: TcpSession, relay: Relay, now: float) -> None:
+        """Write down one TCP connection that ended."""
+        if self._journal is not None:
+            self._journal.connection(session, relay, now)
 
     @property
     def connections(self) -> int:
@@ -185,20 +169,8 @@ class Listening:
             self._begin(sock, peer, "")
 
     def room(self) -> bool:
-        """Whether one more client may come; else accepting stops until one leaves."""
-        if len(self.sessions) + len(self._waiting) < self.terms.connections:
-            return True
-        if self._accepting:
-            self._tell(f"{self.connections} connections are open, its limit: further clients wait")
-            self._stop()
-        return False
-
-    def out_of_descriptors(self, error: OSError) -> None:
-        if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-            raise error
-        self._tell(f"can't accept for now: {error.strerror}")
-        self._stop()
-        self._loop.call_later(_RETRY, self._accept_or_wait)
+        """Whether one more client may come."""
+        return len(self.sessions) + len(self._waiting) < self.terms.connections
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -227,7 +199,7 @@ class Listening:
                 )
             except OSError:  # it broke the connection while it waited to be accepted
                 self.metrics.bad[0] += 1
-                self._fill_room()
+                self.door.open()
                 return
             session.stream = TlsStream(self._loop, wrapped, session, session.received)
         else:
@@ -252,58 +224,7 @@ class Listening:
         self.metrics.denied += 1
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
         self._loop.call_soon(sock.close)
-        self._fill_room()
-
-    def _fill_room(self) -> None:
-        """One client is gone: whoever waits because of the limit may come."""
-        if not self._accepting and self._acceptors:
-            self._accept_or_wait()
-
-    def _tell(self, trouble: str) -> None:
-        """At most once a minute, for it may come back with every client."""
-        now = monotonic()
-        if now >= self._tell_at:
-            self._tell_at = now + _TELL_EVERY
-            log.warning("listener %s: %s", self.name, trouble)
-
-    def _accept_or_wait(self) -> None:
-        if not self.held and self.room() and not self._accepting and self._acceptors:
-            self._accepting = True
-            for acceptor in self._acceptors:
-                self._loop.poller.watch(acceptor.sock.fileno(), acceptor, READ)
-
-    def _stop(self) -> None:
-        self._accepting = False
-        for acceptor in self._acceptors:
-            self._loop.poller.forget(acceptor.sock.fileno())
-
-
-class _Acceptor:
-    """One listening socket in the poller.
-
-    What it accepts are plain sockets of C: `socket.accept` makes one of Python's own around each, which costs as much
-    as the accepting.
-    """
-
-    def __init__(self, listening: Listening, sock: socket.socket) -> None:
-        self._listening, self.sock = listening, sock
-        self._accept = cast("Callable[[], tuple[int, tuple[str, int]]]", sock._accept)  # type: ignore[attr-defined]
-        self._family = sock.family
-
-    def ready(self, mask: int) -> None:
-        for _ in range(_BATCH):
-            if not self._listening.room():
-                return
-            try:
-                fd, peer = self._accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                self._listening.out_of_descriptors(error)
-                return
-            client = cast(socket.socket, socket.SocketType(self._family, socket.SOCK_STREAM, 0, fd))
-            client.setblocking(False)
-            self._listening.accepted(client, peer[:2])
+        self.door.open()
 
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+from functools import partial
 from typing import Any
 
 from lbkit.dataplane.config import BootConfig
+from lbkit.dataplane.core.ticket import Ticket
 from lbkit.dataplane.gaps import GAPS
 from lbkit.dataplane.shell import report
 from lbkit.dataplane.shell.dispatch import Dispatcher
+from lbkit.dataplane.shell.heirs import Heirs
 from lbkit.dataplane.shell.history import History
 from lbkit.dataplane.shell.journal import Journal
 from lbkit.dataplane.shell.listening import Listening
 from lbkit.dataplane.shell.loop import Loop
 from lbkit.dataplane.shell.probes import Probes
+from lbkit.dataplane.shell.succession import Guests, Lead
 from lbkit.dataplane.shell.tls import Certificates, NodeSecurity
 from lbkit.errors import LbkitError, OperationError, Unsupported
-from lbkit.spec import Listener, NodeTls, Spec
+from lbkit.spec import Listener, NodeTls, Pool, Spec
 from lbkit.spec.balancer import uses
 from lbkit.spec.gaps import asked_too_much
 
@@ -43,7 +48,14 @@ class Server:
         self.stopping = False
         self.pools: dict[str, Dispatcher] = {}
         self.listeners: dict[str, Listening] = {}
+        self.waits = False
+        """Whether no listener takes clients before `open`."""
+        self.lead: Lead | None = None
+        """The successor, once it decides."""
+        self.guests: Guests | None = None
+        """The predecessor, for as long as it has work."""
         self.history = History(self)
+        self._heirs = Heirs()
         self._probes: dict[str, Probes] = {}
         self._retired: list[Dispatcher] = []
         self._closing: list[Listening] = []
@@ -69,9 +81,19 @@ class Server:
         log.info("configuration %d of '%s' is live", self.revision, config.name)
 
     async def admitting(self) -> None:
-        """Wait until every listener takes clients."""
-        while any(listening.held for listening in self.listeners.values()):
+        """Wait until every listener may take clients."""
+        while any(self._undecided(listening.spec) for listening in self.listeners.values()):
             await asyncio.sleep(_POLL)
+
+    def open(self) -> None:
+        """Take clients, where that waited for this."""
+        self.waits = False
+        self._admit()
+
+    def follow(self, sock: socket.socket) -> None:
+        """The successor at the other end decides from now on which node gets what."""
+        self.lead = Lead(self, sock)
+        self.lead.begin()
 
     async def stop(self) -> None:
         """Take no more clients, let running work end within the longest drain, then cut what is left."""
@@ -80,7 +102,7 @@ class Server:
         for listening in [*self.listeners.values(), *self._closing]:
             listening.close()
         deadline = self.loop.time() + patience
-        while self.connections and self.loop.time() < deadline:
+        while (self.connections or (self.lead and self.guests and self.guests.open)) and self.loop.time() < deadline:
             await asyncio.sleep(_POLL)
         self.cut()
 
@@ -93,8 +115,13 @@ class Server:
             listening.cut()
         for probes in self._probes.values():
             probes.close()
-        for dispatcher in [*self.pools.values(), *self._retired]:
+        for dispatcher in self.dispatchers:
             dispatcher.close()
+
+    @property
+    def dispatchers(self) -> list[Dispatcher]:
+        """Of all pools, those too that only end their work."""
+        return [*self.pools.values(), *self._retired]
 
     @property
     def connections(self) -> int:
@@ -145,7 +172,7 @@ class Server:
             old for old in self.listeners.values() if old.spec.port in {listener.port for listener in new.values()}
         ]
         for old in moving:
-            old.unbind()
+            old.door.unbind()
         try:
             for name, listener in new.items():
                 bound[name] = Listening(
@@ -173,8 +200,7 @@ class Server:
             if name in self.pools:
                 self.pools[name].configure(pool, security.get(name))
             else:
-                self.pools[name] = Dispatcher(name, pool, self.loop, security.get(name))
-                self.pools[name].first_verdict = self._admit
+                self.pools[name] = self._made(name, pool, security.get(name))
                 self._probes[name] = Probes(self.pools[name])
             self._probes[name].configure()
         for name in [name for name in self.pools if name not in spec.pools]:
@@ -182,6 +208,25 @@ class Server:
             retired = self.pools.pop(name)
             retired.retire()
             self._retired.append(retired)
+        self._heirs.inherit(self.pools.values(), self._retired)
+        for dispatcher in self.dispatchers:
+            dispatcher.resume()
+
+    def _made(self, name: str, pool: Pool, security: NodeSecurity | None) -> Dispatcher:
+        made = Dispatcher(name, pool, self.loop, security)
+        made.first_verdict, made.freed = self._admit, self._freed
+        made.ask = partial(self._ask, made)
+        return made
+
+    def _freed(self, ticket: Ticket) -> None:
+        """Work is over that others may have counted."""
+        self._heirs.freed(ticket)
+        if self.lead is not None:
+            self.lead.freed(ticket)
+
+    def _ask(self, dispatcher: Dispatcher, ticket: Ticket) -> None:
+        assert self.lead is not None
+        self.lead.ask(dispatcher, ticket)
 
     def _configure_listeners(
         self, spec: Spec, bound: dict[str, Listening], certificates: dict[str, Certificates]
@@ -195,7 +240,7 @@ class Server:
             listening = bound.get(name) or present
             assert listening is not None
             listening.name = name
-            listening.held = name in bound and self._undecided(listener)
+            listening.door.held = name in bound and (self.waits or self._undecided(listener))
             listening.configure(listener, certificates.get(name))
             kept.add(listening)
             self.listeners[name] = listening
@@ -210,8 +255,8 @@ class Server:
     def _admit(self) -> None:
         """A new listener takes clients once its pools' first nodes were probed."""
         for listening in self.listeners.values():
-            if listening.held and not self._undecided(listening.spec):
-                listening.admit()
+            if listening.door.held and not self.waits and not self._undecided(listening.spec):
+                listening.door.admit()
 
     def _sweep(self) -> None:
         """Let go of what has finished draining since the last change."""

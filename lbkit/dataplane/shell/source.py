@@ -27,6 +27,11 @@ log = logging.getLogger("lbkit.config")
 _FILE_EVERY = 1.0
 _MOST = 16 * 1024 * 1024
 _PATIENCE = 10.0
+_TITLE = "The configuration can't be read"
+
+
+class Unread(OperationError):
+    """The place itself can't be read for now, whatever it holds."""
 
 
 class Source(Protocol):
@@ -36,7 +41,8 @@ class Source(Protocol):
     """Seconds between two looks."""
 
     def look(self) -> BootConfig | None:
-        """The configuration, None when it is the one that was seen before. Raises LbkitError. May block."""
+        """The configuration, None when it is the one that was seen before. Raises LbkitError, and Unread for as long
+        as the place can't be read. May block."""
 
 
 class FileSource:
@@ -51,8 +57,10 @@ class FileSource:
     def look(self) -> BootConfig | None:
         try:
             found = os.stat(self._path)
-        except OSError:
-            return self._read(self._path) if self._stamp is None else None
+        except OSError as error:
+            if self._stamp is None:
+                return self._read(self._path)
+            raise Unread(_TITLE, [Problem(str(self._path), f"{error.strerror}.", "Put it back.")]) from None
         stamp = (found.st_mtime, found.st_ino, found.st_size)
         if stamp == self._stamp:
             return None
@@ -76,17 +84,17 @@ class UrlSource:
         except urllib.error.HTTPError as error:
             if error.code == 304:
                 return None
-            raise self._problem(f"It was answered with status {error.code}.") from None
+            raise self._unread(f"It was answered with status {error.code}.") from None
         except http.client.HTTPException as error:
-            raise self._problem(f"It was answered with no proper HTTP: {error!r}.") from None
+            raise self._unread(f"It was answered with no proper HTTP: {error!r}.") from None
         except (OSError, ValueError) as error:
-            raise self._problem(f"{getattr(error, 'reason', error)}.") from None
+            raise self._unread(f"{getattr(error, 'reason', error)}.") from None
         if body == self._seen:
             return None
         try:
             data = json.loads(body)
         except (ValueError, RecursionError) as error:
-            raise self._problem(f"Not JSON: {error}.") from None
+            raise OperationError(_TITLE, [Problem(self._url, f"Not JSON: {error}.")]) from None
         found = BootConfig.load(data)
         self._tag, self._seen = tag, body
         return found
@@ -99,8 +107,8 @@ class UrlSource:
             request.add_header("Authorization", f"Bearer {self._token_file.read_text().strip()}")
         return request
 
-    def _problem(self, reason: str) -> OperationError:
-        return OperationError("The configuration can't be read", [Problem(self._url, reason)])
+    def _unread(self, reason: str) -> Unread:
+        return Unread(_TITLE, [Problem(self._url, reason)])
 
 
 def _body(answer: Any) -> bytes:
@@ -116,14 +124,21 @@ def _body(answer: Any) -> bytes:
 
 async def follow(source: Source, server: Server) -> None:
     """Apply what the source says whenever it says something new. Ends when it is cancelled."""
-    said = ""
+    said = unread = ""
     while True:
         await asyncio.sleep(source.every)
         try:
             config = await _apart(source.look)
+            if unread:
+                unread = ""
+                log.info("the configuration can be read again")
             if config is not None:
                 server.apply(config)
                 said = ""
+        except Unread as error:
+            if str(error) != unread:
+                unread = str(error)
+                log.error("the running configuration stays: %s", unread)
         except LbkitError as error:
             if str(error) != said:
                 said = str(error)

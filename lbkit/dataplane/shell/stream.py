@@ -8,6 +8,7 @@ A user that writes faster than the peer reads is told to pause at HIGH octets, s
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import select
 import socket
@@ -22,6 +23,8 @@ STUCK = 30.0
 """Seconds that a peer may take nothing of what is left to be sent when we close."""
 _SMALL, _LARGE = 65_536, 262_144
 _ERROR, _HANGUP, _LEFT = select.EPOLLERR, select.EPOLLHUP, select.EPOLLRDHUP
+_UNSENT, _NONE = 0x894B, bytes(4)
+"""SIOCOUTQNSD: octets that the kernel holds because the peer takes no more (linux/sockios.h)."""
 _RESET = b"\x01\x00\x00\x00\x00\x00\x00\x00"
 log = logging.getLogger("lbkit.stream")
 
@@ -121,6 +124,9 @@ class Stream:
     def abort(self) -> None:
         """Close at once, whatever waits: the peer knows before anything else is sent, so no slot is seen in use twice."""
         if not self.closed:
+            with contextlib.suppress(OSError):  # no TCP, or gone already
+                if self.unsent or fcntl.ioctl(self.fd, _UNSENT, _NONE) != _NONE:  # behind which a FIN would wait
+                    self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             with contextlib.suppress(OSError):
                 self.sock.shutdown(socket.SHUT_RDWR)
             self._finish(None)

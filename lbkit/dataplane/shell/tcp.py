@@ -48,7 +48,8 @@ class TcpSession:
     def connection_lost(self, error: Exception | None) -> None:
         self.listening.left(self)
         relay, self.relay = self.relay, None
-        if relay is not None:
+        if relay is not None and not relay.over:
+            relay.cause = "cancelled"
             relay.end()
 
     def pause_writing(self) -> None:
@@ -75,7 +76,8 @@ class Relay(Work):
     """The ticket of one connection."""
 
     __slots__ = (
-        "_alarm", "_client_done", "_connecting", "_local", "_node_done", "_peer", "_total_due", "session", "stream",
+        "_alarm", "_client_done", "_connecting", "_local", "_node_done", "_peer", "_total_due", "bytes_in", "bytes_out", "cause",
+        "served_by", "session", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -85,6 +87,8 @@ class Relay(Work):
         self.session, self._peer, self._local = session, peer, local
         self.stream: Stream | None = None
         self._client_done = self._node_done = self._connecting = False
+        self.bytes_in = self.bytes_out = 0
+        self.cause = self.served_by = ""
         self._alarm = Alarm(loop, self._late)
         self._total_due = monotonic() + dispatcher.terms.total
         if self._total_due < inf:
@@ -107,6 +111,7 @@ class Relay(Work):
 
     def client_data(self, data: bytes) -> None:
         if self.stream is not None:
+            self.bytes_in += len(data)
             self.dispatcher.metrics.bytes_in += len(data)
             self.stream.write(data)
             self._moved()
@@ -124,6 +129,7 @@ class Relay(Work):
             self.stream.resume_reading()
 
     def node_data(self, data: bytes) -> None:
+        self.bytes_out += len(data)
         self.dispatcher.metrics.bytes_out += len(data)
         self.session.stream.write(data)
         self._moved()
@@ -151,6 +157,7 @@ class Relay(Work):
     def failed(self, reason: str, retry_after: int | None = None) -> None:
         if self.over:
             return
+        self.cause = reason
         if self.stream is None:
             self.dispatcher.metrics.refusals[reason] += 1
         self.end()
@@ -167,7 +174,10 @@ class Relay(Work):
         if self.assigned_at:
             metrics.wait.observe(self.assigned_at - self.arrived if self.waited else 0.0)
         self.stream = None
-        return super().end()
+        self.served_by = self.node.name if self.node is not None else ""
+        now = super().end()
+        self.session.listening.relayed(self.session, self, now)
+        return now
 
     def _late(self) -> None:
         if monotonic() >= self._total_due:

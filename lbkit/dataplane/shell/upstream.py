@@ -11,6 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from lbkit.dataplane.core.node import NodeState
+from lbkit.dataplane.shell import descriptors
 from lbkit.dataplane.shell.alarm import Alarm
 from lbkit.dataplane.shell.loop import WRITE, Loop
 from lbkit.dataplane.shell.stream import Stream
@@ -52,6 +53,9 @@ class NodeConnection:
             self.sock = sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         except OSError as error:
             self._unreached(error.errno or 0)
+            return
+        if sock.fileno() >= descriptors.numbers.for_nodes:
+            self._unreached(errno.EMFILE)
             return
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         code = sock.connect_ex((self.node.address, self.node.port))

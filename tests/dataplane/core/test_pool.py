@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lbkit.dataplane.core.agenda import NEVER
-from lbkit.dataplane.core.commands import Assign, Command, Drop, Gone, Refuse
+from lbkit.dataplane.core.commands import Assign, Command, Drop, Freed, Gone, Refuse
 from lbkit.dataplane.core.pace import Pace
 from lbkit.dataplane.core.pool import PoolState
 from lbkit.dataplane.core.ticket import Ticket
@@ -211,7 +211,7 @@ def test_a_removed_node_gets_nothing_new_from_that_instant_and_is_forgotten_when
     assert state.configure(pool(nodes={"b": {"address": "10.0.0.2"}}), 5) == []
     assert [arrive(state)[0].node for _ in range(3)] == [state.nodes["b"]] * 3
     assert state.deadline == 5 + 300
-    assert state.release(running, 6) == [Gone(leaving)]
+    assert state.release(running, 6) == [Freed(running), Gone(leaving)]
     assert not state.leaving
 
 

@@ -24,7 +24,7 @@ from lbkit.dataplane.shell.journal import Journal
 from lbkit.dataplane.shell.server import Server
 from lbkit.errors import OperationError
 from lbkit.spec import Spec
-from tests.dataplane.shell.house import Client, ask, balancer, free_port, nodes, run, until
+from tests.dataplane.shell.house import Client, ask, balancer, free_port, nodes, raw, reset, run, until
 from tests.dataplane.specs import spec
 from tests.e2e.fleet import get, servers
 from tests.e2e.fleet import until as wait_until
@@ -57,7 +57,8 @@ async def test_a_line_says_what_happened(tmp_path: Path):  # LB-11
         async with writing(spec(port, {"a": a.port}, health_check=None), path) as (server, _):
             assert (await ask(port, "POST", "/v1/x", b"hello", x_request_id="mine-1")).status == 200
             server.pools["p"].set_admin("a", "drain")
-            assert (await ask(port)).status == 503
+            refusal = await ask(port)
+            assert refusal.status == 503
     good, bad = lines(path)
     assert list(good) == list(bad) == FIELDS
     assert good["id"] == "mine-1"
@@ -68,6 +69,7 @@ async def test_a_line_says_what_happened(tmp_path: Path):  # LB-11
     assert told == ["POST", "/v1/x", 200, "l", "p", "a", "", 1, 5]
     assert 0 < good["first_byte_us"] <= good["duration_us"] < 10_000_000
     assert [bad[name] for name in ("status", "node", "reason", "tries", "first_byte_us")] == [503, "", "no_node", 0, 0]
+    assert bad["bytes_out"] == len(refusal.body) > 100
 
 
 @run
@@ -91,6 +93,132 @@ async def test_every_line_parses_and_holds_no_secret(tmp_path: Path):  # LB-11
     assert found == [target for target in accepted if target in found]
     assert len(found) >= 5
     assert b"geheim" not in path.read_bytes()
+
+
+async def _bodies(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+    """By the path: a body of three octets, framed in each way."""
+    if b"/length" in head:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc")
+    elif b"/dripping" in head:
+        writer.write(b"HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 3\r\n\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+        writer.write(b"abc")
+    elif b"/chunked" in head:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+    elif b"/close" in head:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nabc")
+        writer.close()
+    elif b"/garbage" in head:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n")
+    else:
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+
+FRAMED = len(b"3\r\nabc\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [("/length", 3), ("/dripping", 3), ("/chunked", FRAMED), ("/close", FRAMED), ("/garbage", 0), ("/none", 0)],
+)
+def test_the_octets_of_an_answer_are_those_after_its_head(tmp_path: Path, path: str, wanted: int):  # LB-11
+    @run
+    async def scenario() -> None:
+        async with nodes("a", handler=_bodies) as (a,):
+            port = free_port()
+            async with writing(spec(port, {"a": a.port}, health_check=None), tmp_path / "log") as (server, _):
+                request = f"GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode()
+                answer = await raw(port, request)
+                assert server.pools["p"].metrics.bytes_out == wanted
+        (line,) = lines(tmp_path / "log")
+        assert line["bytes_out"] == wanted == len(answer.partition(b"\r\n\r\n")[2])
+
+    scenario()
+
+
+ROUTES = {
+    "old": {"path": "/old", "redirect": {"path": "/new"}},
+    "down": {"path": "/down", "answer": {"status": 418, "body": "short and stout"}},
+    "api": {"path": "/api", "pool": "p"},
+}
+
+
+@pytest.mark.parametrize(
+    ("request_", "wanted"),
+    [
+        (b"GET /old?a=geheim HTTP/1.1", ["GET", "/old", 308, "redirect"]),
+        (b"GET /down HTTP/1.1", ["GET", "/down", 418, "answer"]),
+        (b"HEAD /down HTTP/1.1", ["HEAD", "/down", 418, "answer"]),
+        (b'GET /no"where\\ HTTP/1.1', ["GET", '/no"where\\', 404, "no_route"]),
+        (b"GET /api HTTP/1.1\r\nContent-Length: x", ["", "", 400, "bad_request"]),
+        (b"GET /api HTTP/1.1\r\nX: ", ["", "", 408, "request_timeout"]),
+    ],
+)
+def test_a_request_that_reaches_no_pool_has_its_line(tmp_path: Path, request_: bytes, wanted: list[Any]):  # LB-11
+    @run
+    async def scenario() -> None:
+        async with nodes("a") as (a,):
+            port, end = free_port(), b"" if request_.endswith(b": ") else b"\r\nHost: h\r\nConnection: close\r\n\r\n"
+            listener = {"pool": None, "routes": ROUTES, "timeouts": {"header": 0.05}}
+            async with writing(spec(port, {"a": a.port}, health_check=None, listener=listener), tmp_path / "log") as (
+                server,
+                _,
+            ):
+                answer = await raw(port, request_ + end)
+                assert server.pools["p"].metrics.answers == {}
+        (line,) = lines(tmp_path / "log")
+        assert list(line) == FIELDS
+        assert [line[name] for name in ("method", "path", "status", "reason")] == wanted
+        assert [line[name] for name in ("client", "listener", "pool", "node", "tries")] == ["127.0.0.1", "l", "", "", 0]
+        assert line["bytes_out"] == len(answer.partition(b"\r\n\r\n")[2])
+        assert line["id"]
+
+    scenario()
+
+
+@run
+async def test_a_tcp_connection_has_its_line(tmp_path: Path):  # LB-11
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"hello " + await reader.read())
+        writer.close()
+
+    echoing = await asyncio.start_server(echo, "127.0.0.1", 0)
+    port, node = free_port(), echoing.sockets[0].getsockname()[1]
+    found = spec(port, {"a": node}, protocol="tcp", health_check=None, limits={"hard": 1})
+    async with echoing, writing(found, tmp_path / "log") as (server, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"you")
+        await until(lambda: server.pools["p"].metrics.bytes_in == 3)
+        with pytest.raises(ConnectionResetError):
+            await raw(port, b"me too")
+        writer.write_eof()
+        assert await reader.read() == b"hello you"
+        writer.close()
+        await until(lambda: server.pools["p"].pool.in_flight == 0)
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        await until(lambda: server.pools["p"].pool.in_flight == 1)
+        reset(writer)
+        await until(lambda: server.pools["p"].pool.in_flight == 0)
+    refused, good, left = lines(tmp_path / "log")
+    assert list(good) == FIELDS
+    names = (
+        "client",
+        "method",
+        "path",
+        "status",
+        "listener",
+        "pool",
+        "node",
+        "reason",
+        "tries",
+        "bytes_in",
+        "bytes_out",
+    )
+    assert [good[name] for name in names] == ["127.0.0.1", "", "", 0, "l", "p", "a", "", 1, 3, 9]
+    assert [refused[name] for name in ("node", "reason", "tries", "bytes_out")] == ["", "overflow", 0, 0]
+    assert [left[name] for name in ("node", "reason", "tries")] == ["a", "cancelled", 1]
+    assert 0 < good["duration_us"] < 10_000_000
 
 
 @run

@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
+import os
 import resource
+import select
 import socket
 import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lbkit.dataplane.config import BootConfig
 from lbkit.dataplane.control_client import call
+from lbkit.dataplane.shell import descriptors, trouble
 from lbkit.dataplane.shell.server import Server
 from lbkit.spec import Spec
 from tests.dataplane.shell.house import Client, ask, balancer, free_port, idle, nodes, reset, run, until
 from tests.dataplane.specs import spec
-from tests.dataplane.test_sources import live
+from tests.dataplane.test_sources import line_with, serving
 from tests.e2e.fleet import get, servers
 from tests.e2e.fleet import until as until_true
 
@@ -91,6 +95,68 @@ def test_a_client_that_leaves_in_any_phase_frees_slot_and_node(phase: str, how: 
                     assert server.pools["p"].metrics.cancelled == 1
 
     scenario()
+
+
+async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+    """Takes nothing of a body, until the balancer breaks the connection."""
+    transport: Any = writer.transport
+    transport.pause_reading()
+    broken = select.epoll()
+    broken.register(transport.get_extra_info("socket").fileno(), 0)
+    while not broken.poll(0):
+        await asyncio.sleep(0.005)
+    broken.close()
+    raise ConnectionResetError
+
+
+def full(server: Server) -> bool:
+    """Whether the balancer stopped reading from its only client, because the node does not read."""
+    (session,) = server.listeners["l"].sessions
+    return session.stream.paused
+
+
+FILLED: dict[str, Callable[[Server, int], bool]] = {
+    "a megabyte": lambda server, sent: sent >= 1 << 20,
+    "until it is read no more": lambda server, sent: full(server),
+    "until the kernel takes no more": lambda server, sent: False,
+}
+
+
+SEEN = [each for each in itertools.product(FILLED, ["FIN", "RST"]) if each != ("until the kernel takes no more", "FIN")]
+"""A FIN behind what the kernel can't take does not arrive."""
+
+
+@pytest.mark.parametrize(("much", "how"), SEEN)
+def test_a_client_that_leaves_a_node_that_takes_nothing_frees_slot_and_node(much: str, how: str):  # LB-9
+    @run
+    async def scenario() -> None:
+        async with nodes("a", handler=deaf) as (a,):
+            port = free_port()
+            async with balancer(spec(port, {"a": a.port}, health_check=None, limits={"hard": 1})) as server:
+                with socket.create_connection(("127.0.0.1", port)) as sock:
+                    sock.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n")
+                    await until(lambda: a.now == 1)
+                    await fill(sock, lambda sent: FILLED[much](server, sent))
+                    if how == "RST":
+                        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                async with asyncio.timeout(1):
+                    while not (idle(server) and a.now == 0):
+                        await asyncio.sleep(0.002)
+                assert server.pools["p"].metrics.cancelled == 1
+
+    scenario()
+
+
+async def fill(sock: socket.socket, enough: Callable[[int], bool]) -> None:
+    """Send until it is enough, or the kernel takes no more."""
+    sock.setblocking(False)
+    sent, tried = 0, 0
+    while not enough(sent) and tried < 50:
+        try:
+            sent, tried = sent + sock.send(bytes(65_536)), 0
+        except BlockingIOError:
+            tried += 1
+        await asyncio.sleep(0.002)
 
 
 def paused(server: Server) -> bool:
@@ -177,43 +243,93 @@ async def tcp(accepted: object) -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
 
 
-def test_without_descriptors_left_it_goes_on_and_says_so(tmp_path: Path):
+DESCRIPTORS = 60
+
+
+@contextlib.contextmanager
+def short_of_descriptors(tmp_path: Path, **settings: Any) -> Iterator[tuple[subprocess.Popen[str], Path, int]]:
     state, port = tmp_path / "state", free_port()
     with servers("a") as (a,):
-        document = BootConfig(name="x", spec=spec(port, {"a": a.server_address[1]}, health_check=None))
+        document = BootConfig(name="x", spec=spec(port, {"a": a.server_address[1]}, **settings))
         (tmp_path / "boot.json").write_text(document.model_dump_json())
-        argv = [
-            sys.executable,
-            "-m",
-            "lbkit.cli",
-            "serve",
-            "--config",
+        with serving(
+            state,
             str(tmp_path / "boot.json"),
-            "--state",
-            str(state),
-        ]
-        process = subprocess.Popen(
-            argv,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60)),
-        )
-        try:
-            until_true(lambda: live(state, process), "it is ready")
-            assert get(port) == (200, "a")
-            clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
-            assert process.stderr
-            said = ""
-            while "can't accept" not in said:
-                said = process.stderr.readline()
-            for client in clients:
-                client.close()
-            until_true(lambda: get(port) == (200, "a"), "it serves again")
-            until_true(lambda: connections(state) == 0, "nothing is left")
-        finally:
-            process.kill()
-            said = process.communicate()[1]
-        assert said.count("can't accept") <= 1, "said once, not five times a second"
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS)),
+        ) as process:
+            yield process, state, port
+
+
+def test_without_descriptors_left_it_goes_on_and_says_so(tmp_path: Path):
+    with short_of_descriptors(tmp_path, health_check=None) as (process, state, port):
+        assert get(port) == (200, "a")
+        clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
+        line_with(process, "can't accept")
+        for client in clients:
+            client.close()
+        until_true(lambda: get(port) == (200, "a"), "it serves again")
+        until_true(lambda: connections(state) == 0, "nothing is left")
+        process.kill()
+        assert "can't accept" not in process.communicate()[1], "said once, not five times a second"
+
+
+def test_at_the_cap_of_descriptors_who_is_in_is_served_and_the_balancer_is_watched_over(tmp_path: Path):
+    check = {"interval": 0.5, "timeout": 0.5, "path": "/health"}
+    with short_of_descriptors(tmp_path, health_check=check) as (process, state, port), contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(100)]
+        line_with(process, "can't accept")
+        assert 10 < connections(state) < 44, "the rest waits in the kernel"
+        for client in clients[:10]:  # a kept connection would be free for the next one
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            client.settimeout(10)
+            assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+        for _ in range(30):
+            assert call(state / "control.sock", "GET", "/v1/ready")[0] == 200
+        before = os.listdir(f"/proc/{process.pid}/fd")
+        assert len(before) < DESCRIPTORS - 8
+        process.kill()
+        said = process.communicate()[1]
+        assert "is down" not in said
+        assert "Traceback" not in said
+
+
+def test_a_control_api_that_is_overrun_says_so_in_one_line(tmp_path: Path):
+    with short_of_descriptors(tmp_path) as (process, state, _), contextlib.ExitStack() as stack:
+        for _ in range(DESCRIPTORS):
+            stack.enter_context(socket.socket(socket.AF_UNIX)).connect(str(state / "control.sock"))
+        assert "Too many open files" in line_with(process, "out of system resource")
+        stack.close()
+        until_true(lambda: call(state / "control.sock", "GET", "/v1/live")[0] == 200, "it answers again")
+        process.kill()
+        said = process.communicate()[1]
+        assert "out of system resource" not in said
+        assert "Traceback" not in said
+
+
+@run
+async def test_connections_to_nodes_leave_the_last_descriptors_alone(monkeypatch: pytest.MonkeyPatch):
+    async with nodes("a") as (a,):
+        port = free_port()
+        async with balancer(spec(port, {"a": a.port}, health_check=None)):
+            monkeypatch.setattr(descriptors.numbers, "for_nodes", 3)
+            answer = await ask(port)
+            assert (answer.status, json.loads(answer.body)["reason"]) == (503, "exhausted")
+            assert a.connections == 0
+
+
+def test_trouble_of_one_kind_is_told_once_a_minute_and_counted(caplog: pytest.LogCaptureFixture, monkeypatch: Any):
+    now = [1000.0]
+    monkeypatch.setattr(trouble, "monotonic", lambda: now[0])
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(trouble.Trouble())
+    for at in (1000.0, 1001.0, 1059.0, 1060.0):
+        now[0] = at
+        loop.call_exception_handler({"message": "accept failed", "exception": OSError(24, "Too many open files")})
+    loop.call_exception_handler({"message": "something else"})
+    loop.close()
+    first = "accept failed: OSError(24, 'Too many open files')"
+    assert [record.getMessage() for record in caplog.records] == [first, f"{first}, 2 times more", "something else"]
+    assert not any(record.exc_info for record in caplog.records)
 
 
 def connections(state: Path) -> int:

@@ -22,7 +22,7 @@ from lbkit.dataplane.shell.metrics import ListenerMetrics
 from lbkit.dataplane.shell.stream import Stream
 from lbkit.dataplane.shell.terms import ListenerTerms
 from lbkit.dataplane.shell.upstream import NodeConnection, NodeConnections
-from lbkit.dataplane.wire.request import Reader
+from lbkit.dataplane.wire.request import Reader, Request
 from lbkit.spec import Route
 from tests.dataplane.specs import spec
 
@@ -194,6 +194,8 @@ class _Listening:
 
     def record(self, session: HttpSession, exchange: Exchange, now: float) -> None:
         self.house.ended.append(exchange)
+
+    def note(self, session: HttpSession, request: Request | None, status: int, reason: str, data: bytes) -> None: ...
 
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nDate: d\r\n\r\n"

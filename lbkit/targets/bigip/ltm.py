@@ -21,6 +21,7 @@ from lbkit.targets.bigip.device import Device, Pair
 from lbkit.targets.bigip.parts import SUFFIX, Args, Ref, Text
 from lbkit.targets.bigip.pools import pool_key
 from lbkit.targets.bigip.saving import saved, saving
+from lbkit.targets.bigip.servers import held
 from lbkit.targets.bigip.translate import plan as translate
 from lbkit.targets.naming import child
 
@@ -59,7 +60,7 @@ def render(name: str, spec: Spec, ltm: Ltm, parent: pulumi.ComponentResource) ->
             sent = {field: _resolved(value, made) for field, value in args.items() if field != "after"}
             made[Ref(kind, key)] = _CLASSES[kind](child(name, *place, key, SUFFIX[kind]), opts=opts, **sent)
     last = saved(name, ltm, plan, list(made.values()), pulumi.ResourceOptions(parent=parent, provider=provider))
-    servers = _servers(spec, made)
+    servers = _servers(spec, ltm, made)
     return Rendered(
         endpoint=servers[min(servers)][0].destination.apply(str),
         urls={key: _url(found[0], spec.listeners[key].protocol, spec.listeners[key].port) for key, found in servers.items()},
@@ -121,12 +122,13 @@ def _secret(value: Any) -> Any:
     return None if value is None else pulumi.Output.secret(value)
 
 
-def _servers(spec: Spec, made: Mapping[Ref, Any]) -> dict[str, list[Any]]:
+def _servers(spec: Spec, ltm: Ltm, made: Mapping[Ref, Any]) -> dict[str, list[Any]]:
     """The virtual servers by listener: one, or one for each allowed range."""
+    places = {held(listener, ltm): key for key, listener in spec.listeners.items()}
     found: dict[str, list[Any]] = {key: [] for key in spec.listeners}
     for ref, server in made.items():
         if ref.kind == "virtual_servers":
-            found[ref.key.partition("--")[0]].append(server)
+            found[places[ref.key.partition("--")[0]]].append(server)
     return found
 
 

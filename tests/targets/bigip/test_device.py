@@ -184,7 +184,7 @@ def test_a_create_that_fails_half_way_is_ended_by_the_next_up(made: tuple[Device
     with pytest.raises(ProviderError, match="told to refuse"):
         engine.up(program())
     at.fail_on = ""
-    assert engine.up(program()) == ["create l--server", "create saved"]
+    assert engine.up(program()) == ["create 80--server", "create saved"]
     settled(at, engine)
 
 

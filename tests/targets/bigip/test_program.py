@@ -59,7 +59,7 @@ def test_every_node_joins_the_pool(made: Registered):  # F5-3
 
 def test_the_virtual_server_speaks_http_and_waits_for_the_members(made: Registered):  # F5-4
     (server,) = made.of("f5bigip:ltm/virtualServer:VirtualServer").values()
-    assert server["inputs"]["profiles"] == [f"/Common/cluster--http--{kind}" for kind in ("tcp", "http", "oneconnect")]
+    assert server["inputs"]["profiles"] == [f"/Common/cluster--80--{kind}" for kind in ("tcp", "http", "oneconnect")]
     assert server["inputs"]["sourceAddressTranslation"] == "automap"
     assert (server["inputs"]["destination"], server["inputs"]["port"]) == ("192.0.2.80", 80)
     assert sum(name.endswith("--member") for name in server["depends_on"]) == 3
@@ -67,7 +67,7 @@ def test_the_virtual_server_speaks_http_and_waits_for_the_members(made: Register
 
 def test_the_exports_name_pool_and_virtual_server(made: Registered):  # F5-5
     assert made.outputs["cluster"]["pools"] == {
-        "ml": {"pool": "/Common/cluster--ml--pool", "virtual_servers": ["/Common/cluster--http--server"]}
+        "ml": {"pool": "/Common/cluster--ml--pool", "virtual_servers": ["/Common/cluster--80--server"]}
     }
 
 

@@ -65,7 +65,7 @@ class House:
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    device = Device()
+    device = Device(partitions=("Team",))
     with serving(device, tmp_path) as (address, _):
         stack = Stack("bigip_ltm", tmp_path)
         launcher = stack.doubles / "pulumi-resource-f5bigip"
@@ -131,23 +131,64 @@ def test_changes_come_up_beside_what_runs(house: House, tmp_path: Path):  # F5-3
     assert before(limited, "create cluster--ml--limited--10-0-0-1-80--member", "update cluster--80--server")
     assert before(limited, "update cluster--80--server", "delete cluster--ml--pool")
     pem, key = certificate(tmp_path, "site", "a.example")
-    secured = house.up(certificate=str(pem), key=str(key), port=443)
+    secured = house.up(certificate=str(pem), key=str(key))
     assert before(secured, "create cluster--80--clientssl", "update cluster--80--server")
     body = key.read_text().splitlines()[1]
     assert body not in house.stack.state_file, "the key is a secret in state"
     assert body not in house.text
     pem, key = certificate(tmp_path, "renewed", "a.example")
     renewed = house.up(certificate=str(pem), key=str(key))
-    assert renewed[-1].startswith("delete")
-    files = [call for call in renewed if "certificate" in call or "key" in call]
-    assert [call.split()[0] for call in files] == ["create", "create", "delete", "delete"]
-    sourced = house.up(snat=["10.9.0.1"])
-    assert before(sourced, "delete cluster--80--server", "create cluster--80--server"), (
-        "the one thing that is held once"
-    )
-    assert "create cluster--addresses--snat" in sourced
-    back = house.up(snat=[])
-    assert before(back, "create cluster--80--server", "delete cluster--addresses--snat")
+    files = [call for call in renewed if not call.endswith("--clientssl")]
+    assert [call.split()[0] for call in files] == ["create", "create", "delete", "delete"], "nothing else is touched"
+    assert before(renewed, files[1], "update cluster--80--clientssl")
+    assert before(renewed, "update cluster--80--clientssl", files[2])
+    moved = house.up(port=443)
+    assert before(moved, "create cluster--443--clientssl", "create cluster--443--server")
+    assert before(moved, "create cluster--443--server", "delete cluster--80--server")
+    assert before(moved, "delete cluster--80--server", "delete cluster--80--clientssl")
+
+
+def test_source_addresses_change(house: House):
+    again = ["delete cluster--80--server", "create cluster--80--server"]  # the device merges translations: made again
+    house.up()
+    assert house.up(snat=["10.9.0.1"]) == ["create cluster--addresses--snat", *again]
+    assert house.up(snat=["10.9.0.1", "10.9.0.2"]) == ["update cluster--addresses--snat"]
+    assert house.up(snat=["10.9.0.3"]) == ["update cluster--addresses--snat"]
+    house.stack.edit('config.get_object("snat") or "automap"', '"none"')
+    assert house.up() == ["update cluster--80--oneconnect", *again, "delete cluster--addresses--snat"]
+    house.stack.edit('snat="none"', 'snat="automap"')
+    assert house.up() == ["update cluster--80--oneconnect", *again]
+
+
+def test_what_runs_is_changed_below_its_users(house: House):
+    house.up()
+    house.stack.edit('HealthCheck(path="/")', "HealthCheck()")
+    assert house.up() == [
+        "create cluster--ml--tcp--monitor",
+        "update cluster--ml--pool",
+        "delete cluster--ml--http--monitor",
+    ]
+    house.stack.edit("HealthCheck()", "HealthCheck(interval=10)")
+    assert house.up() == ["update cluster--ml--tcp--monitor"]
+    house.stack.edit("HealthCheck(interval=10))", "HealthCheck(interval=10), timeouts=Timeouts(idle=900))")
+    assert house.up() == ["update cluster--80--tcp"]
+    house.stack.edit("save=config", 'traffic_group="/Common/traffic-group-2", save=config')
+    assert house.up() == ["update cluster--192-0-2-80--address"]
+    moved = house.up(address="192.0.2.81")
+    assert moved == [
+        "create cluster--192-0-2-81--address",
+        "update cluster--80--server",
+        "delete cluster--192-0-2-80--address",
+    ]
+
+
+def test_another_partition_is_refused_and_the_old_one_serves_on(house: House):
+    house.up()
+    refused = house.up(fails=True, partition="Team")
+    assert "0107176c" in house.text, "the device knows each address once"
+    assert not [call for call in refused if call.startswith("delete")]
+    assert house.device.members["/Common/cluster--ml--pool"]
+    assert [call for call in house.up(partition="Common") if not call.startswith("delete cluster--Team--")] == []
 
 
 def test_a_listener_is_renamed_and_listeners_change_places(house: House):

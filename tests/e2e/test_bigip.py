@@ -226,6 +226,25 @@ def test_a_listener_is_renamed_and_listeners_change_places(house: House):
     )
 
 
+def test_one_output_is_one_node_and_two_alike_are_refused_in_words(house: House):  # LB-4
+    late = 'pulumi.Output.from_input("10.0.0.7")'
+    house.stack.edit("config = pulumi.Config()\n", f"config = pulumi.Config()\nlate = {late}\n")
+    house.stack.edit(LISTENERS, LISTENERS[:-1] + ', "api": Listener(port=81, pool="api")}')
+    house.stack.edit(POOLS, POOLS[:-1] + ', "api": Pool(port=9000, nodes={"a": Node(address=late)})}')
+    house.stack.edit("nodes = {", 'nodes = {"late": Node(address=late)} | {')
+    made = house.up()
+    assert [call for call in made if call.startswith("create cluster--") and "late" in call] == [
+        "create cluster--ml--late--node",
+        "create cluster--ml--late--member",
+    ]
+    assert "create cluster--api--a--member" in made
+    house.stack.edit("nodes = {", f'nodes = {{"other": Node(address={late})}} | {{')
+    house.up(fails=True)
+    assert "pools.ml.nodes.late.address" in house.text
+    assert "a BIG-IP knows each address once" in house.text
+    house.stack.edit(f'{{"other": Node(address={late})}} | ', "")
+
+
 def test_an_up_that_failed_half_way_is_ended_by_the_next(house: House):
     house.device.fail_on = r"POST /mgmt/tm/ltm/virtual$"
     made = house.up(fails=True)

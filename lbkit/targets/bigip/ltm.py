@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 import pulumi_f5bigip as f5bigip
 
+from lbkit.errors import Belated, Problem
 from lbkit.spec import Spec
 from lbkit.spec.balancer import uses
 from lbkit.spec.inputs import is_output
@@ -49,6 +50,7 @@ _OPTIONS: Mapping[str, dict[str, Any]] = {
 
 def render(name: str, spec: Spec, ltm: Ltm, parent: pulumi.ComponentResource) -> Rendered:
     plan = translate(name, spec, ltm)
+    _tell_apart(plan["nodes"])
     provider = _provider(name, ltm, parent)
     first = saving(name, ltm, plan, pulumi.ResourceOptions(parent=parent, provider=provider))
     made: dict[Ref, Any] = {}
@@ -74,6 +76,26 @@ def render(name: str, spec: Spec, ltm: Ltm, parent: pulumi.ComponentResource) ->
         },
         resources={f"{ref.key}--{SUFFIX[ref.kind]}": found for ref, found in made.items()} | first | last,
     )  # fmt: skip
+
+
+def _tell_apart(nodes: Mapping[str, Args]) -> None:
+    """Two nodes can't have one address; of late ones this shows when they arrive, and the device's own words say little."""
+    addresses = {key: args["address"] for key, args in nodes.items()}
+    if any(map(is_output, addresses.values())):
+        pulumi.Output.all(**addresses).apply(_each_once)
+
+
+def _each_once(addresses: Mapping[str, str]) -> None:
+    seen: dict[str, str] = {}
+    problems = []
+    for key in sorted(addresses, key=lambda key: "--" in key):  # late ones last: their keys are pool and node
+        at = "pools.{}.nodes.{}".format(*key.split("--")) if "--" in key else f"the node {addresses[key]}"
+        if (other := seen.setdefault(addresses[key], at)) != at:
+            problems.append(Problem(
+                f"{at}.address", f"It is that of {other} too, and a BIG-IP knows each address once.",
+                "Give both places the same Output, not one made anew for each, or take the node out of one."))  # fmt: skip
+    if problems:
+        raise Belated(*problems)
 
 
 def _opts(

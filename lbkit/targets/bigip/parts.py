@@ -49,6 +49,7 @@ class Plan:
         self.kinds: dict[str, dict[str, Args]] = {kind: {} for kind in SUFFIX}
         self.members: dict[str, list[Ref]] = {}
         self.addresses: dict[str, Ref] = {}
+        self.late_nodes: dict[int, Ref] = {}
 
     def add(self, kind: str, key: str, args: Args) -> Ref:
         self.kinds[kind][key] = {"name": self.path(kind, key)} | args

@@ -168,7 +168,7 @@ def test_a_traffic_group_changes_in_place(made: tuple[Device, Engine]):
     assert at.objects["ltm/virtual-address"]["/Common/10.1.0.10"]["trafficGroup"] == "/Common/two"
 
 
-USED = {
+USED: dict[str, dict[str, Any]] = {
     "tcp": {"pools.p.timeouts.idle": 900}, "oneconnect": {"pools.p.timeouts.keep_alive": 9},
     "rule": {"listeners.l.trust_forwarded": ["10.0.0.0/8"]}, "cookie": {"pools.p.sticky": {"cookie": "other"}},
     "serverssl": {**SECURED, "pools.p.tls": {"ca": "device:/Common/ca.crt"}},

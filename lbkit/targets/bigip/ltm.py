@@ -8,6 +8,7 @@ an address and port is held once, so its replacement is deleted first.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -17,6 +18,7 @@ from lbkit.errors import Belated, Problem
 from lbkit.spec import Spec
 from lbkit.spec.balancer import uses
 from lbkit.spec.inputs import is_output
+from lbkit.spec.listener import url
 from lbkit.targets.base import Rendered
 from lbkit.targets.bigip.device import Device, Pair
 from lbkit.targets.bigip.parts import SUFFIX, Args, Ref, Text
@@ -65,7 +67,7 @@ def render(name: str, spec: Spec, ltm: Ltm, parent: pulumi.ComponentResource) ->
     servers = _servers(spec, ltm, made)
     return Rendered(
         endpoint=servers[min(servers)][0].destination.apply(str),
-        urls={key: _url(found[0], spec.listeners[key].protocol, spec.listeners[key].port) for key, found in servers.items()},
+        urls={key: found[0].destination.apply(partial(url, spec.listeners[key])) for key, found in servers.items()},
         pools={
             key: {
                 "pool": made[Ref("pools", pool_key(key, pool))].name,
@@ -152,11 +154,3 @@ def _servers(spec: Spec, ltm: Ltm, made: Mapping[Ref, Any]) -> dict[str, list[An
         if ref.kind == "virtual_servers":
             found[places[ref.key.partition("--")[0]]].append(server)
     return found
-
-
-def _url(server: Any, protocol: str, port: int) -> pulumi.Output[str]:
-    default = {"http": 80, "https": 443}.get(protocol)
-    scheme = protocol if protocol in ("http", "https") else "tcp"
-    return server.destination.apply(  # type: ignore[no-any-return]
-        lambda at: f"{scheme}://{f'[{at}]' if ':' in str(at) else at}{'' if port == default else f':{port}'}"
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ def members(*names: str) -> list[str]:
     return [f"cluster--ml--{name}-80--member" for name in names]
 
 
-def test_the_life_of_a_balancer(house: House):  # F5-1..5, LB-3
+def test_the_life_of_a_balancer(house: House):  # F5-1, F5-2, F5-3, F5-4, F5-5, LB-3
     made = house.up()
     assert before(made, "create cluster--ml--http--monitor", "create cluster--ml--pool")
     for node in ("10-0-0-1", "10-0-0-2"):
@@ -91,6 +92,12 @@ def test_the_life_of_a_balancer(house: House):  # F5-1..5, LB-3
     assert house.device.bash == ["-c 'tmsh save sys config'"]
     assert set(house.device.members["/Common/cluster--ml--pool"]) == {
         f"/Common/cluster--10-0-0-{n}--node:80" for n in (1, 2)
+    }
+
+    assert json.loads(house.stack.pulumi("stack", "output", "--json")) == {
+        "pool_name": "/Common/cluster--ml--pool",
+        "virtual_server_name": "/Common/cluster--80--server",
+        "url": "http://192.0.2.80",
     }
 
     assert "unchanged" in house.stack.run("preview")

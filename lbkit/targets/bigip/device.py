@@ -33,7 +33,7 @@ def _device_address(value: str) -> str:
     bare = value.removeprefix("https://").removeprefix("http://")
     if not re.fullmatch(_HOST, bare):
         raise ValueError(
-            "The device's management address, such as 192.0.2.10 or bigip.example.com:8443, without a path."
+            "The device's management address, such as 192.0.2.10 or bigip.example.com:8443, without user and path."
         )
     return value
 
@@ -88,6 +88,25 @@ class Pair(Model):
                         shown(self.talk_to))
             )  # fmt: skip
         return self
+
+
+def spoken_to(device: Any) -> Device | None:
+    """The device that is configured; None where a provider or nothing was given."""
+    if isinstance(device, Pair):
+        return device.devices[device.talk_to]
+    return device if isinstance(device, Device) else None
+
+
+def managed_at(device: Any) -> list[Any]:
+    """The management addresses, as far as they were given."""
+    devices = device.devices.values() if isinstance(device, Pair) else [device]
+    return [item.address for item in devices if isinstance(item, Device)]
+
+
+def host_of(address: str) -> str:
+    """A management address without scheme and port."""
+    bare = address.rpartition("//")[2]
+    return bare[1:].partition("]")[0] if bare.startswith("[") else bare.partition(":")[0]
 
 
 def checked(device: Any) -> Any:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 import pulumi_f5bigip as f5bigip
 
-from lbkit.errors import Belated, Problem
 from lbkit.spec import Spec
 from lbkit.spec.balancer import uses
 from lbkit.spec.inputs import is_output
 from lbkit.spec.listener import url
 from lbkit.targets.base import Rendered
-from lbkit.targets.bigip.device import Device, Pair
+from lbkit.targets.bigip.device import spoken_to
+from lbkit.targets.bigip.late import judge
 from lbkit.targets.bigip.parts import SUFFIX, Args, Ref, Text
 from lbkit.targets.bigip.pools import pool_key
 from lbkit.targets.bigip.saving import saved, saving
@@ -52,7 +52,7 @@ _OPTIONS: Mapping[str, dict[str, Any]] = {
 
 def render(name: str, spec: Spec, ltm: Ltm, parent: pulumi.ComponentResource) -> Rendered:
     plan = translate(name, spec, ltm)
-    _tell_apart(plan["nodes"])
+    judge(spec, ltm, plan["nodes"])
     provider = _provider(name, ltm, parent)
     first = saving(name, ltm, plan, pulumi.ResourceOptions(parent=parent, provider=provider))
     made: dict[Ref, Any] = {}
@@ -80,26 +80,6 @@ def render(name: str, spec: Spec, ltm: Ltm, parent: pulumi.ComponentResource) ->
     )  # fmt: skip
 
 
-def _tell_apart(nodes: Mapping[str, Args]) -> None:
-    """Two nodes can't have one address; of late ones this shows when they arrive, and the device's own words say little."""
-    addresses = {key: args["address"] for key, args in nodes.items()}
-    if any(map(is_output, addresses.values())):
-        pulumi.Output.all(**addresses).apply(_each_once)
-
-
-def _each_once(addresses: Mapping[str, str]) -> None:
-    seen: dict[str, str] = {}
-    problems = []
-    for key in sorted(addresses, key=lambda key: "--" in key):  # late ones last: their keys are pool and node
-        at = "pools.{}.nodes.{}".format(*key.split("--")) if "--" in key else f"the node {addresses[key]}"
-        if (other := seen.setdefault(addresses[key], at)) != at:
-            problems.append(Problem(
-                f"{at}.address", f"It is that of {other} too, and a BIG-IP knows each address once.",
-                "Give both places the same Output, not one made anew for each, or take the node out of one."))  # fmt: skip
-    if problems:
-        raise Belated(*problems)
-
-
 def _opts(
     kind: str, args: Args, made: Mapping[Ref, Any], first: Mapping[str, Any], opts: pulumi.ResourceOptions
 ) -> pulumi.ResourceOptions:
@@ -125,9 +105,9 @@ def _resolved(value: Any, made: Mapping[Ref, Any]) -> Any:
 
 def _provider(name: str, ltm: Ltm, parent: pulumi.ComponentResource) -> Any:
     """Its password is a secret whether or not it came as one. Telemetry is off: it would call out without a time limit."""
-    device = ltm.device.devices[ltm.device.talk_to] if isinstance(ltm.device, Pair) else ltm.device
-    if not isinstance(device, Device):
-        return device
+    device = spoken_to(ltm.device)
+    if device is None:
+        return ltm.device
     return f5bigip.Provider(
         child(name, "device"),
         address=device.address,

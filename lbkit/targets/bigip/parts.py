@@ -74,6 +74,14 @@ def when_known(value: Any, then: Callable[[Any], Any]) -> Any:
     return value.apply(then) if is_output(value) else then(value)
 
 
+def late_in(value: Any) -> list[Any]:
+    """All late values within plain data."""
+    if is_output(value):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return [found for item in inner for found in late_in(item)]
+
+
 def dashed(address: str) -> str:
     """An address inside a name. It begins with a digit, which no name of a spec does."""
     found = ipaddress.ip_address(address)

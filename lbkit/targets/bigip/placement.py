@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lbkit.errors import Problem
 from lbkit.spec import Spec
 from lbkit.spec.base import shown
 from lbkit.targets.bigip.certificates import unreadable
-from lbkit.targets.bigip.device import Device, Pair
+from lbkit.targets.bigip.device import host_of, managed_at
 from lbkit.targets.bigip.parts import known
 
 if TYPE_CHECKING:
@@ -26,12 +26,17 @@ def servable(address: str) -> str:
 
 
 def problems(spec: Spec, ltm: Ltm) -> Iterator[Problem]:
+    yield from addresses(spec, ltm, managed_at(ltm.device))
+    yield from _limits(spec, ltm)
+    yield from unreadable(spec)
+
+
+def addresses(spec: Spec, ltm: Ltm, managed: list[Any]) -> Iterator[Problem]:
+    """All that addresses may not be, as far as they are known."""
     yield from _destinations(spec, ltm)
     yield from _ranges(spec, ltm)
     yield from _sources(spec, ltm)
-    yield from _limits(spec, ltm)
-    yield from _managed(ltm)
-    yield from unreadable(spec)
+    yield from _managed(spec, ltm, managed)
 
 
 def _destinations(spec: Spec, ltm: Ltm) -> Iterator[Problem]:
@@ -93,12 +98,12 @@ def _limits(spec: Spec, ltm: Ltm) -> Iterator[Problem]:
                           f"Choose a multiple of {ltm.tmms}.", shown(hard))  # fmt: skip
 
 
-def _managed(ltm: Ltm) -> Iterator[Problem]:
-    device = ltm.device.devices[ltm.device.talk_to] if isinstance(ltm.device, Pair) else ltm.device
-    if not isinstance(device, Device):
-        return
-    management = known(device.address)
-    address = known(ltm.address)
-    if management and address and management.removeprefix("https://").removeprefix("http://").split(":")[0] == address:
-        yield Problem("Ltm.address", "This is the device's management address, and virtual servers can't use it.",
-                      "Give an address of a traffic network.", shown(address))  # fmt: skip
+def _managed(spec: Spec, ltm: Ltm, managed: list[Any]) -> Iterator[Problem]:
+    """An address that a device is managed at serves nobody."""
+    hosts = {host_of(str(address)) for address in managed if known(address)}
+    places: dict[str, Any] = {"Ltm.address": ltm.address}
+    places |= {f"listeners.{name}.address": listener.address for name, listener in spec.listeners.items()}
+    for at, address in places.items():
+        if known(address) in hosts:
+            yield Problem(at, "This is the device's management address, and virtual servers can't use it.",
+                          "Give an address of a traffic network.", shown(address))  # fmt: skip

@@ -279,6 +279,34 @@ def test_outputs_that_came_out_the_same_are_named_by_their_paths(literal: bool):
     assert "the same Output" in found.remedy
 
 
+LATE = {
+    "the server's own": ("10.1.0.10", "10.1.0.10", "pools.p.nodes.a.address", "call itself"),
+    "the device's": ("10.0.0.7", "192.0.2.1", "Ltm.address", "management"),
+    "no client's": ("10.0.0.7", "127.0.0.1", "address", "can't be served"),
+    "another kind than SNAT's": ("fd00::7", "10.1.0.10", "pools.p.nodes.a.address", "no IPv6 address"),
+    "another kind than the clients'": ("10.0.0.7", "2001:db8::9", "listeners.l.allow", "can reach an IPv6"),
+}
+
+
+@pytest.mark.parametrize("case", LATE)
+def test_a_late_address_keeps_the_rules_of_the_placement(case: str):  # LB-4, F5-8
+    node, server, path, reason = LATE[case]
+
+    def run() -> None:
+        wanted = data({"listeners.l.allow": ["10.0.0.0/8"]})
+        wanted["pools"]["p"]["nodes"]["a"]["address"] = pulumi.Output.secret(node)
+        appliance = Appliance(address=pulumi.Output.from_input("https://192.0.2.1"), token="t")
+        ltm = Ltm(address=pulumi.Output.secret(server), snat=["10.9.0.1"], device=appliance)
+        LoadBalancer("lb", Spec.load(wanted), ltm)
+
+    with pytest.raises(Belated) as caught:
+        registered(run, preview=False)
+    found = {problem.path: problem for problem in caught.value.problems}
+    assert reason in found[path].reason
+    assert node not in str(caught.value)
+    assert server not in str(caught.value)
+
+
 def test_a_foreign_node_with_the_address_is_refused_and_not_taken_over(made: tuple[Device, Engine]):
     _, engine = made
     engine.up(program())

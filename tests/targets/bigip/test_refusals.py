@@ -15,6 +15,9 @@ from lbkit.targets.bigip import Device, Ltm, Pair
 from tests.targets.bigip.house import LTM, Q, spec
 from tests.targets.bigip.test_translate import HTTPS, NAMED, TCP, TLS
 
+MANAGED = Ltm(address="10.1.0.10", device=Device(address="https://192.0.2.1:8443", token="t"))
+MEMBERS = {key: Device(address=f"192.0.2.{number}", token="t") for number, key in enumerate("ab", start=1)}
+PAIRED = Ltm(address="10.1.0.10", device=Pair(devices=MEMBERS, talk_to="a", group="g"))
 TWO = {"pools.q": Q, "listeners.l.routes": {"r": {"path": "/v1", "pool": "q"}}}
 
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
@@ -95,6 +98,8 @@ def test_what_a_bigip_cannot_do_is_named(changes: dict[str, Any], path: str, rea
         ({"pools.p.nodes.a.address": "10.1.0.10"}, LTM, "pools.p.nodes.a.address", "call itself"),
         ({"listeners.l.address": "127.0.0.1"}, LTM, "listeners.l.address", "can't be served"),
         ({}, Ltm(address="192.0.2.1", device=Device(address="192.0.2.1:8443", token="t")), "Ltm.address", "management"),
+        ({"listeners.l.address": "192.0.2.1"}, MANAGED, "listeners.l.address", "management"),
+        ({"listeners.l.address": "192.0.2.2"}, PAIRED, "listeners.l.address", "management"),
         (TLS, LTM, "listeners.l.tls.default.certificate", "can't be read"),
         (NAMED, LTM, "listeners.l.tls.names.x.certificate", "can't be read"),
         ({**HTTPS, "pools.p.tls": {"ca": "/none.pem"}}, LTM, "pools.p.tls.ca", "can't be read"),
@@ -214,6 +219,19 @@ def test_no_error_shows_a_secret():  # F5-1
         with pytest.raises(SpecError) as caught:
             Device(**{"address": "192.0.2.10", "user": "admin", "password": "hunter2-secret", **broken})  # type: ignore[arg-type]
         assert "hunter2" not in str(caught.value)
+    account = "https://admin:hunter2/@secret@192.0.2.10"
+    for make in (
+        lambda: Device(address=account, token="t"),
+        lambda: Device(address=account.removeprefix("https://"), token="t"),
+        lambda: Ltm(address="192.0.2.80", device=account),
+        lambda: Ltm(address=account),
+        lambda: pair(devices={"a": account, "b": device}),
+        lambda: Ltm.load({"address": "192.0.2.80", "device": account}),
+    ):
+        with pytest.raises(SpecError) as caught:
+            make()
+        assert not re.search("hunter2|secret|admin", str(caught.value)), str(caught.value)
+        assert caught.value.problems[0].reason
     with pytest.raises(SpecError, match="Did you mean `password`") as caught:
         Device(address="192.0.2.10", user="admin", pasword="hunter2-secret")  # type: ignore[call-arg]
     assert "hunter2" not in str(caught.value), "a slip in the field's name"

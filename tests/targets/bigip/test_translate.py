@@ -115,9 +115,21 @@ VALUES: list[tuple[dict[str, Any], str, str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("changes", "kind", "key", "wanted"), VALUES, ids=lambda value: str(value)[:60])
 def test_a_field_becomes_these_words(
     changes: dict[str, Any], kind: str, key: str, wanted: dict[str, Any]
-):  # F5-2..6, LB-3
+):  # F5-2, F5-3, F5-4, F5-6, LB-3
     args = planned(changes)[kind][key]
     assert {field: args[field] for field in wanted} == wanted
+
+
+@pytest.mark.parametrize("pool", ["p", "q"])
+def test_the_configured_algorithm_reaches_each_pool_and_the_default_is_round_robin(pool: str):  # F5-6
+    both = {"pools.q": Q, "listeners.m": {"port": 81, "pool": "q"}}
+    assert planned(both)["pools"][pool]["load_balancing_mode"] == "round-robin"
+    chosen = planned({**both, f"pools.{pool}.algorithm": "least_connections"})["pools"]
+    assert {key: item["load_balancing_mode"] for key, item in chosen.items()} == {
+        "p": "round-robin",
+        "q": "round-robin",
+        pool: "least-connections-member",
+    }
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,8 @@ def _stack(folder: Path) -> auto.Stack:
 
 
 def _run(folder: Path) -> None:
+    """In the program's folder, as `pulumi up` does it: files that settings name are found from there."""
+    os.chdir(folder)
     runpy.run_path(str(folder / "__main__.py"), run_name="__main__")
 
 

@@ -180,12 +180,12 @@ def test_what_runs_is_changed_below_its_users(house: House):
     house.stack.edit("HealthCheck(interval=10))", "HealthCheck(interval=10), timeouts=Timeouts(idle=900))")
     assert house.up() == ["update cluster--80--tcp"]
     house.stack.edit("save=config", 'traffic_group="/Common/traffic-group-2", save=config')
-    assert house.up() == ["update cluster--192-0-2-80--address"]
+    assert house.up() == ["update cluster--placement--address"]
     moved = house.up(address="192.0.2.81")
     assert moved == [
-        "create cluster--192-0-2-81--address",
+        "create cluster--placement--address",
         "update cluster--80--server",
-        "delete cluster--192-0-2-80--address",
+        "delete cluster--placement--address",
     ]
 
 

@@ -83,9 +83,9 @@ def render(name: str, spec: Spec, ltm: Ltm, parent: pulumi.ComponentResource) ->
 def _opts(
     kind: str, args: Args, made: Mapping[Ref, Any], first: Mapping[str, Any], opts: pulumi.ResourceOptions
 ) -> pulumi.ResourceOptions:
-    """A late node's name follows its address; all others keep theirs."""
+    """A virtual address and a late node are named after their addresses; all others keep their names."""
     opts.depends_on = [*first.values(), *(made[ref] for ref in args.get("after", ()))]
-    if "name" in args and not is_output(args["name"]):
+    if "name" in args and not is_output(args["name"]) and kind != "virtual_addresses":
         opts.ignore_changes = ["name"]
     for option, value in _OPTIONS.get(kind, {}).items():
         setattr(opts, option, value)

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from lbkit.spec.inputs import is_output
 
 Args = dict[str, Any]
-LATE = "late"
-"""Key of the one address that may be late: the placement's."""
+PLACEMENT = "placement"
+"""Key of the placement's address, which may be late."""
 
 SUFFIX = {
     "certificates": "certificate", "keys": "key", "snat_pools": "snat", "virtual_addresses": "address",
@@ -48,7 +48,6 @@ class Plan:
         self.name, self.partition = name, partition
         self.kinds: dict[str, dict[str, Args]] = {kind: {} for kind in SUFFIX}
         self.members: dict[str, list[Ref]] = {}
-        self.addresses: dict[str, Ref] = {}
         self.late_nodes: dict[int, Ref] = {}
 
     def add(self, kind: str, key: str, args: Args) -> Ref:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lbkit.spec import Listener, Pool, Spec, Timeouts
 from lbkit.spec.balancer import uses
 from lbkit.targets.bigip.parts import (
-    LATE,
+    PLACEMENT,
     Args,
     Plan,
     Ref,
@@ -60,14 +60,19 @@ def add(plan: Plan, name: str, spec: Spec, ltm: Ltm, pools: dict[str, Ref], read
             "ip_protocol": "tcp", "pool": pools[listener.pool] if listener.pool else "", **stack,
             "persistence_profiles": [sticks] if sticks else [], "default_persistence_profile": sticks or "",
             **_snat(ltm), "source_port": "preserve", "translate_address": "enabled", "translate_port": "enabled",
-            "state": "enabled", "after": [*behind, *_own_address(plan, address, ltm)],
+            "state": "enabled", "after": [*behind, *_own_address(listener, ltm)],
         })  # fmt: skip
 
 
 def held(listener: Listener, ltm: Ltm) -> str:
-    """What a listener holds, as a name: the port, and its own address where it is not the placement's, which may be late."""
-    own = listener.address if listener.address != known(ltm.address) else None
-    return f"{dashed(own)}-{listener.port}" if own else str(listener.port)
+    """What a listener holds, as a name: the port, and its address where that is not the placement's."""
+    address = address_key(listener, ltm)
+    return str(listener.port) if address == PLACEMENT else f"{address}-{listener.port}"
+
+
+def address_key(listener: Listener, ltm: Ltm) -> str:
+    """The placement's address is known by its place and not by its value, which may change from now to late."""
+    return PLACEMENT if listener.address in (None, known(ltm.address)) else dashed(str(listener.address))
 
 
 def server_tls_key(name: str, pool: Pool) -> str:
@@ -152,6 +157,6 @@ def _snat(ltm: Ltm) -> Args:
     return {"source_address_translation": ltm.snat, "snatpool": ""}
 
 
-def _own_address(plan: Plan, address: Any, ltm: Ltm) -> list[Ref]:
+def _own_address(listener: Listener, ltm: Ltm) -> list[Ref]:
     """The virtual address, when lbkit owns it: it must be there before the first virtual server."""
-    return [plan.addresses[known(address) or LATE]] if ltm.traffic_group else []
+    return [Ref("virtual_addresses", address_key(listener, ltm))] if ltm.traffic_group else []

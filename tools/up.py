@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("program", nargs="?", default="native", help="folder below programs/")
     parser.add_argument("--programs", type=Path, default=PROGRAMS, help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
-    folder = arguments.programs / arguments.program
+    folder = (arguments.programs / arguments.program).resolve()
     try:
         _check(folder)
         return {"up": up, "preview": preview, "refresh": refresh, "down": down, "env": env}[arguments.action](folder)

@@ -207,6 +207,18 @@ def test_addresses_are_taken_over_by_nobody(made: tuple[Device, Engine]):
         engine.up(program(ltm=LTM))
 
 
+def test_an_address_moves_between_placement_and_listener_in_two_steps(made: tuple[Device, Engine]):
+    at, engine = made
+    own, other = {"listeners.l.address": "10.1.0.99"}, Ltm(address="10.1.0.99")
+    engine.up(program(own))
+    with pytest.raises(ProviderError, match="01020066"):
+        engine.up(program(ltm=other))
+    for step in (program(own), program(), program(ltm=other), program(), program(own)):
+        engine.up(step)
+    assert list(at.objects["ltm/virtual"]) == ["/Common/lb--10-1-0-99-80--server"]
+    assert at.empty == []
+
+
 def test_an_output_in_place_of_the_placements_address_changes_nothing(made: tuple[Device, Engine]):  # LB-4
     _, engine = made
 

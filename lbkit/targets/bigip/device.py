@@ -38,16 +38,25 @@ def _device_address(value: str) -> str:
     return value
 
 
+def _given(value: str) -> str:
+    if re.fullmatch(r"(my|your)_bigip_\w+", value):
+        raise wrong(Problem("", "This is the placeholder of an example.", "Give that of your own device."))
+    return value
+
+
+Given = Annotated[str, AfterValidator(_given)]
+
+
 class Device(Model):
     """One BIG-IP: its management address and an account, or a token that was got elsewhere."""
 
     address: Input[Annotated[str, AfterValidator(_device_address)]]
     """Management address; `:8443` behind it on an appliance with one network card."""
-    user: Input[str] | None = None
+    user: Input[Given] | None = None
     """Account name."""
-    password: Input[str] | None = Field(default=None, repr=False)
+    password: Input[Given] | None = Field(default=None, repr=False)
     """Its password. Take it from `config.require_secret(...)`."""
-    token: Input[str] | None = Field(default=None, repr=False)
+    token: Input[Given] | None = Field(default=None, repr=False)
     """Instead of user and password: a token of the device's login service. It ends after its own time."""
     login: str = "tmos"
     """Login provider that knows the account: `tmos` for local ones, else its name on the device."""

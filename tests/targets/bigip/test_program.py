@@ -47,6 +47,7 @@ def test_the_gpu_plan_is_the_golden_one():
 def test_the_password_is_a_secret(made: Registered):  # F5-1
     assert "hunter2" not in json.dumps(made.resources)
     (provider,) = made.of("pulumi:providers:f5bigip").values()
+    assert (provider["inputs"]["address"], provider["inputs"]["username"]) == ("192.0.2.10", "admin")
     assert provider["inputs"]["password"] == "<secret>"
     assert provider["inputs"]["teemDisable"] == "true"
 

@@ -140,6 +140,8 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("an empty destination", lambda: Ltm(address=""), "Ltm.address"),
     ("`host` for the device", lambda: Device(host="x", user="u", password="p"), "Device.host"),  # type: ignore[call-arg]
     ("the seed's own placeholder", lambda: Device(address="my_bigip_host", user="u", password="p"), "Device.address"),
+    ("the seed's user", lambda: Device(address="192.0.2.1", user="my_bigip_user", password="p"), "Device.user"),
+    ("the seed's password", lambda: Device(address="192.0.2.1", user="u", password="my_bigip_password"), "Device.password"),
     ("`username` for the user", lambda: Device(address="192.0.2.1", username="u", password="p"), "Device.username"),  # type: ignore[call-arg]
     ("a listener without port", lambda: spec({"listeners.l": {"pool": "p"}}), "listeners.l.port"),
     ("`partition` on a pool", lambda: spec({"pools.p.partition": "Common"}), "pools.p.partition"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Annotated, Any, Self
 
@@ -12,7 +13,7 @@ from lbkit.spec.base import Model, shown, wrong
 from lbkit.spec.inputs import Input
 from lbkit.spec.values import Name, matching
 
-_HOST = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:\d{1,5})?"
+_HOST = r"(?:\[([0-9A-Fa-f:.]+)\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::(\d{1,5}))?"
 
 
 ObjectName = Annotated[
@@ -31,11 +32,19 @@ TrafficGroup = Annotated[
 
 def _device_address(value: str) -> str:
     bare = value.removeprefix("https://").removeprefix("http://")
-    if not re.fullmatch(_HOST, bare):
+    found = re.fullmatch(_HOST, bare)
+    if not found or not _is_v6(found[1]) or int(found[2] or 443) not in range(1, 65_536):
         raise ValueError(
             "The device's management address, such as 192.0.2.10 or bigip.example.com:8443, without user and path."
         )
     return value
+
+
+def _is_v6(bracketed: str | None) -> bool:
+    try:
+        return bracketed is None or ipaddress.ip_address(bracketed).version == 6
+    except ValueError:
+        return False
 
 
 def _given(value: str) -> str:
@@ -96,6 +105,9 @@ class Pair(Model):
                 Problem("talk_to", "There is no such device.", f"Devices are: {', '.join(self.devices)}.",
                         shown(self.talk_to))
             )  # fmt: skip
+        first, second = (item.address for item in self.devices.values())
+        if first == second:
+            raise wrong(Problem("devices", "Both have one management address.", "Give that of each.", shown(first)))
         return self
 
 

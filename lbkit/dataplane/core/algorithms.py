@@ -61,50 +61,54 @@ class LeastConnections(Picker):
     """Fewest in flight for its weight; among equals the one that waited longest, so that none is favoured (UK-14..16)."""
 
     def __init__(self) -> None:
-        self._entries: dict[NodeState, tuple[float, int, NodeState]] = {}
+        self._nodes: set[NodeState] = set()
         self._heap: list[tuple[float, int, NodeState]] = []
+        self._most = 64
         self._picks = 0
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._nodes)
 
     def add(self, node: NodeState) -> None:
+        self._nodes.add(node)
+        self._most = 4 * len(self._nodes) + 64
         self.changed(node)
 
     def remove(self, node: NodeState) -> None:
-        del self._entries[node]
+        self._nodes.discard(node)
+        node.entry = None
 
     def changed(self, node: NodeState) -> None:
+        entry = node.entry
         score = len(node.tickets) / node.share
-        if node in self._entries and self._entries[node][0] == score:
+        if entry is not None and entry[0] == score:
             return
-        entry = (score, node.last, node)
-        self._entries[node] = entry
-        heap = self._heap
-        heappush(heap, entry)
-        if len(heap) > 4 * len(self._entries) + 64:
-            self._heap = heap = list(self._entries.values())
-            heapify(heap)
+        node.entry = entry = (score, node.last, node)
+        heappush(self._heap, entry)
+        if len(self._heap) > self._most:
+            self._heap = [entry for node in self._nodes if (entry := node.entry) is not None]
+            heapify(self._heap)
 
     def pick(self, key: bytes, avoid: Collection[NodeState]) -> NodeState | None:
-        heap, entries = self._heap, self._entries
+        heap = self._heap
         while heap:
             entry = heap[0]
             node = entry[2]
-            if entries.get(node) is not entry:
+            if node.entry is not entry:
                 heappop(heap)
             elif avoid:
                 return self._pick_other(avoid)
             else:
                 self._picks = node.last = self._picks + 1
                 # where it stands with one more, which is what follows
-                entries[node] = entry = ((len(node.tickets) + 1) / node.share, node.last, node)
+                node.entry = entry = ((len(node.tickets) + 1) / node.share, node.last, node)
                 heapreplace(heap, entry)
                 return node
         return None
 
     def _pick_other(self, avoid: Collection[NodeState]) -> NodeState | None:
-        found = min((entry for node, entry in self._entries.items() if node not in avoid), default=None)
+        entries = (entry for node in self._nodes if node not in avoid and (entry := node.entry) is not None)
+        found = min(entries, default=None)
         if found is None:
             return None
         self._picks = found[2].last = self._picks + 1

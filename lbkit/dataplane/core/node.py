@@ -20,7 +20,7 @@ class NodeState:
     """A node of a running pool."""
 
     __slots__ = (
-        "able", "address", "admin", "asked", "backup", "ejected", "errors", "failures", "hard", "health", "last",
+        "able", "address", "admin", "asked", "backup", "ejected", "entry", "errors", "failures", "hard", "health", "last",
         "last_error", "leaving", "mark", "name", "order", "picker", "port", "requests", "rest", "rests", "served", "share",
         "soft", "tickets", "turn", "wakes_by_traffic", "weight", "woken",
     )  # fmt: skip
@@ -45,6 +45,8 @@ class NodeState:
         self.woken = 0.0
         self.last_error = ""
         self.picker: Picker | None = None
+        self.entry: tuple[float, int, NodeState] | None = None
+        """Its place among those with the least connections."""
         self.configure(spec, pool)
 
     def configure(self, spec: Node, pool: Pool) -> None:

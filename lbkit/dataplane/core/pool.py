@@ -32,7 +32,6 @@ class PoolState:
         self.leaving: list[NodeState] = []
         self.by_mark: dict[bytes, NodeState] = {}
         self.waiting = Waiting()
-        self.in_flight = 0
         self.agenda: Agenda[tuple[str, NodeState]] = Agenda()
         self.sleepers_in_order: list[NodeState] = []
         self._random = random
@@ -46,6 +45,11 @@ class PoolState:
 
     def __repr__(self) -> str:
         return f"<pool waiting={len(self.waiting)} {' '.join(map(repr, self.all_nodes()))}>"
+
+    @property
+    def in_flight(self) -> int:
+        """Slots held on all of its nodes."""
+        return sum(len(node.tickets) for node in self.all_nodes())
 
     def all_nodes(self) -> Iterator[NodeState]:
         yield from self.nodes.values()
@@ -264,7 +268,6 @@ class PoolState:
         tickets = node.tickets
         tickets.add(ticket)
         node.requests += 1
-        self.in_flight += 1
         if not node.backup:
             self.tiers.load += 1
         load = len(tickets)
@@ -276,7 +279,6 @@ class PoolState:
 
     def _unload(self, ticket: Ticket, node: NodeState) -> None:
         node.tickets.discard(ticket)
-        self.in_flight -= 1
         if node.able and not node.backup:
             self.tiers.load -= 1
         if node.leaving:

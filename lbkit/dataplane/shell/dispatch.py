@@ -21,6 +21,7 @@ from lbkit.dataplane.shell.alarm import Alarm
 from lbkit.dataplane.shell.hooks import Hooks
 from lbkit.dataplane.shell.loop import Loop
 from lbkit.dataplane.shell.metrics import PoolMetrics
+from lbkit.dataplane.shell.terms import PoolTerms
 from lbkit.dataplane.shell.upstream import NodeConnections
 from lbkit.dataplane.wire import answer as answers
 from lbkit.spec import Pool
@@ -38,7 +39,7 @@ class Dispatcher:
     def __init__(self, name: str, spec: Pool, loop: Loop, security: NodeSecurity | None = None) -> None:
         self.name, self.loop = name, loop
         self.pool = PoolState(spec, monotonic(), random.random)
-        self.spec = spec
+        self.spec, self.terms = spec, PoolTerms(spec)
         self.connections = NodeConnections(loop)
         self.connections.security = security
         self.metrics = PoolMetrics()
@@ -123,7 +124,7 @@ class Dispatcher:
     def configure(self, spec: Pool, security: NodeSecurity | None = None) -> None:
         if (spec.protocol, spec.tls) != (self.spec.protocol, self.spec.tls):
             self.connections.renew()
-        self.spec, self.connections.security = spec, security
+        self.spec, self.terms, self.connections.security = spec, PoolTerms(spec), security
         self._do(self.pool.configure(spec, monotonic()))
 
     def retire(self) -> None:

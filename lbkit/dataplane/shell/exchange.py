@@ -41,13 +41,13 @@ class Exchange(Work):
 
     def __init__(self, client: HttpSession, request: Request, dispatcher: Dispatcher, body: bytes = b"") -> None:
         """`body`: the whole of it, if it came together with the head."""
-        spec = dispatcher.spec
-        wanted = requests.cookie(request, spec.sticky.cookie.encode()) if spec.sticky else b""
-        super().__init__(dispatcher, client.peer, wanted, spec.proxy_protocol is None)
+        terms = dispatcher.terms
+        wanted = requests.cookie(request, terms.cookie) if terms.cookie else b""
+        Work.__init__(self, dispatcher, client.peer, wanted, terms.keeps)
         self.client, self.request = client, request
         self.upload = NOTHING if request.length == len(body) else request.body()
         self.began = monotonic()
-        self.total_due = inf if spec.timeouts.total is None else self.began + spec.timeouts.total
+        self.total_due = self.began + terms.total
         self.answer: Answer | None = None
         self.stream: Stream | None = None
         self.tunnel = False
@@ -177,8 +177,8 @@ class Exchange(Work):
             return
         self._refuse(status_of(reason, self.dispatcher.spec.codes), reason, EXPLAINED[reason], retry_after)
 
-    def end(self, keep_alive: float = 0) -> float:
-        now = monotonic()
+    def end(self, keep_alive: float = 0, now: float = 0) -> float:
+        now = now or monotonic()
         if self.over:
             return now
         self.over, self.stream = True, None
@@ -187,7 +187,7 @@ class Exchange(Work):
             self.served_by = node.name
         if connection is not None:
             self.connection = None
-            self.dispatcher.connections.give(connection, keep_alive)
+            self.dispatcher.connections.give(connection, keep_alive, now)
         self.dispatcher.release(self, now)
         self.client.listening.record(self.client, self, now)
         return now
@@ -203,10 +203,10 @@ class Exchange(Work):
         elif self._phase:
             self.failed(self._phase)
 
-    def _finish(self, reusable: bool) -> None:
-        spec, node = self.dispatcher.spec, self.node
-        now = self.end(spec.timeouts.keep_alive if reusable else 0)
-        if node is not None and (check := spec.passive_check) is not None:
+    def _finish(self, reusable: bool, now: float = 0) -> None:
+        terms, node = self.dispatcher.terms, self.node
+        now = self.end(terms.keep_alive if reusable else 0, now)
+        if node is not None and (check := terms.check) is not None:
             bad = check.codes is not None and among(self.status, check.codes)
             self.dispatcher.observed(node, not bad, f"status {self.status}")
         self.client.answered(self._close, now, not self.request.keep_alive and self.upload.done)
@@ -258,14 +258,15 @@ class Exchange(Work):
     def _begin(self, answer: Answer, data: bytes, length: int) -> None:
         request, client = self.request, self.client
         self.answer, self.status = answer, answer.status
-        self.first_byte_at = monotonic()
+        self.first_byte_at = now = monotonic()
         body = answer.body
         kind = type(body)
         bounded = kind is LengthBody or kind is NoBody
         old = request.version == 0
         self._close = client.closing or not request.keep_alive or not self.upload.done or (not bounded and old)
-        extra = self._cookie() if self.dispatcher.spec.sticky else b""
-        if bounded and not self._close and not old and not extra and answer.plain:
+        extra = self._cookie() if self.dispatcher.terms.cookie else b""
+        unchanged = bounded and not self._close and not old and not extra and answer.plain
+        if unchanged:
             head = data[:length]
         else:
             self._chunked_answer = not bounded and not old
@@ -274,8 +275,8 @@ class Exchange(Work):
             )
         if kind is LengthBody and len(data) - length == body.left:  # type: ignore[attr-defined]
             self.bytes_out = len(data)
-            client.stream.write(head + data[length:])
-            self._finish(answer.keep_alive and self.upload.done)
+            client.stream.write(data if unchanged else head + data[length:])
+            self._finish(answer.keep_alive and self.upload.done, now)
             return
         self.tunnel = answer.status == 101
         if self.tunnel:
@@ -338,13 +339,13 @@ class Exchange(Work):
 
     def _expect(self, phase: str) -> None:
         self._phase = phase
-        timeouts = self.dispatcher.spec.timeouts
+        terms = self.dispatcher.terms
         if phase == "first_byte":
-            self._alarm_in(timeouts.first_byte)
+            self._alarm_in(terms.first_byte)
         elif phase == "idle":
-            self._alarm_in(timeouts.idle)
+            self._alarm_in(terms.idle)
         else:
-            self._alarm_in(self.client.listening.spec.timeouts.body)
+            self._alarm_in(self.client.listening.terms.body)
 
     def _alarm_in(self, seconds: float) -> None:
         due = monotonic() + seconds

@@ -64,9 +64,9 @@ class HttpSession:
         """The connection stands; `peer` is the client's address and port."""
         self.peer, self.peer_port = peer[0].encode(), peer[1]
         self.scheme = b"https" if secure else b"http"
-        timeouts = self.listening.spec.timeouts
-        self._keep_alive = timeouts.keep_alive or timeouts.header
-        self.closing = timeouts.keep_alive == 0
+        terms = self.listening.terms
+        self._keep_alive = terms.keep_alive or terms.header
+        self.closing = terms.keep_alive == 0
         self._trusted = self.listening.trusts(self.peer)
         self.alarm.set(self._keep_alive)
 
@@ -81,7 +81,7 @@ class HttpSession:
             self._buffer = data
             self._advance()
             if self._buffer and self._exchange is None and not self._lingering:
-                self.alarm.set(self.listening.spec.timeouts.header)
+                self.alarm.set(self.listening.terms.header)
         elif exchange.tunnel:
             exchange.client_data(data)
         elif not exchange.upload.done:
@@ -147,7 +147,8 @@ class HttpSession:
             else:
                 self._close()
             return
-        self.stream.resume_reading()
+        if self.stream.paused:
+            self.stream.resume_reading()
         alarm = self.alarm
         if self._buffer:
             alarm.clear()
@@ -251,7 +252,7 @@ class HttpSession:
         finally:
             self._advancing = False
         if self._exchange is None and not self._lingering and not self.stream.closing and not self.alarm.armed:
-            self.alarm.set(self.listening.spec.timeouts.header if self._buffer else self._keep_alive)
+            self.alarm.set(self.listening.terms.header if self._buffer else self._keep_alive)
 
     def _crowded(self) -> bool:
         """Whether the client has too many of our own answers to take before it may be given more."""

@@ -23,12 +23,15 @@ _TELL_EVERY = 10.0
 _LAST = 2.0
 """Seconds that the last lines have to be written when the process ends."""
 _PLACES = 10_000
+_QUERY, _QUOTE, _BACKSLASH = b'?"\\'
 _MOST = 20_000
 """Lines that may wait to be written: about 8 MB."""
 _LINE = (
-    b'{"time":"%b","id":"%b","client":"%b","method":"%b","path":"%b","status":%d%b,"tries":%d,"wait_us":%d,'
+    b'{"time":"%b","id":"%b","client":"%b","method":"%b","path":"%b",%b,"wait_us":%d,'
     b'"first_byte_us":%d,"duration_us":%d,"bytes_in":%d,"bytes_out":%d}\n'
 )
+_Place = tuple[int, str, str, str, str, int]
+"""Status, listener, pool, node, reason, how many nodes failed before."""
 
 
 class Journal:
@@ -38,7 +41,7 @@ class Journal:
         self._loop, self._queries = loop, queries
         self._lines: list[bytes] = []
         self._millisecond, self._stamp = 0, b""
-        self._places: dict[tuple[str, str, str, str], bytes] = {}
+        self._places: dict[_Place, bytes] = {}
         self._file = LogFile(path)
         self._timer = loop.call_later(_EVERY, self._flush)
         self._refused = self._told = self._said = 0
@@ -54,34 +57,36 @@ class Journal:
         if len(self._lines) >= _MOST:
             self._refused += 1
             return
-        millisecond = int(time() * 1000)
+        millisecond = int(ended * 1000)
         if millisecond != self._millisecond:
             self._millisecond = millisecond
-            self._stamp = _stamp(millisecond)
+            self._stamp = _stamp(int(time() * 1000))
         request = exchange.request
         path = request.target
-        if not self._queries and b"?" in path:
+        if not self._queries and _QUERY in path:
             path = path[: path.index(b"?")]
-        if b'"' in path or b"\\" in path:
+        if _QUOTE in path or _BACKSLASH in path:
             path = path.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
-        key = (session.listening.name, exchange.dispatcher.name, exchange.served_by, exchange.cause)
+        key = (
+            exchange.status, session.listening.name, exchange.dispatcher.name, exchange.served_by, exchange.cause,
+            len(exchange.tried),
+        )  # fmt: skip
         first = exchange.first_byte_at
         self._lines.append(
             _LINE % (
-                self._stamp, session.request_id, session.peer, request.method, path, exchange.status,
-                self._places.get(key) or self._place(key), len(exchange.tried) + bool(exchange.served_by),
-                ((exchange.assigned_at or ended) - began) * 1e6 if exchange.waited else 0,
-                (first - began) * 1e6 if first else 0, (ended - began) * 1e6, exchange.bytes_in, exchange.bytes_out,
+                self._stamp, session.request_id, session.peer, request.method, path, self._places.get(key) or self._place(key),
+                int(((exchange.assigned_at or ended) - began) * 1e6) if exchange.waited else 0,
+                int((first - began) * 1e6) if first else 0, int((ended - began) * 1e6), exchange.bytes_in, exchange.bytes_out,
             )
         )  # fmt: skip
 
-    def _place(self, key: tuple[str, str, str, str]) -> bytes:
-        """Where a request went and why it failed, as fields of the line: there are few different ones."""
+    def _place(self, key: _Place) -> bytes:
+        """Where a request went and what became of it, as fields of the line: there are few different ones."""
         if len(self._places) > _PLACES:
             self._places.clear()
-        found = self._places[key] = b',"listener":"%b","pool":"%b","node":"%b","reason":"%b"' % tuple(
-            part.encode() for part in key
-        )
+        status, listener, pool, node, reason, tried = key
+        text = f'"status":{status},"listener":"{listener}","pool":"{pool}","node":"{node}","reason":"{reason}"'
+        found = self._places[key] = f'{text},"tries":{tried + bool(node)}'.encode()
         return found
 
     async def close(self) -> None:

@@ -9,7 +9,7 @@ import socket
 from bisect import bisect_left
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from lbkit.dataplane.core.routes import Routes
 from lbkit.dataplane.shell.dispatch import Dispatcher
@@ -20,6 +20,7 @@ from lbkit.dataplane.shell.ports import bind
 from lbkit.dataplane.shell.preamble import Preamble
 from lbkit.dataplane.shell.stream import Stream
 from lbkit.dataplane.shell.tcp import TcpSession
+from lbkit.dataplane.shell.terms import ListenerTerms
 from lbkit.dataplane.shell.tls import Certificates, TlsStream
 from lbkit.dataplane.wire import proxy
 from lbkit.dataplane.wire.request import Reader, Request
@@ -122,22 +123,22 @@ class Listening:
 
     def record(self, session: HttpSession, exchange: Exchange, now: float) -> None:
         """Count and write down one request that ended."""
-        metrics, began, first, status = (
-            exchange.dispatcher.metrics,
-            exchange.began,
-            exchange.first_byte_at,
-            exchange.status,
-        )
-        metrics.answers[status] = metrics.answers.get(status, 0) + 1
+        metrics, began, first = exchange.dispatcher.metrics, exchange.began, exchange.first_byte_at
+        answers, status = metrics.answers, exchange.status
+        answers[status] = answers.get(status, 0) + 1
         metrics.bytes_in += exchange.bytes_in
         metrics.bytes_out += exchange.bytes_out
         spread, spent = metrics.duration, now - began
+        bucket = bisect_left(SECONDS, spent)
         spread.sum += spent
-        spread.counts[bisect_left(SECONDS, spent)] += 1
+        spread.counts[bucket] += 1
         if first:
-            spread, spent = metrics.first_byte, first - began
+            if first != now:  # else the answer came as a whole
+                spent = first - began
+                bucket = bisect_left(SECONDS, spent)
+            spread = metrics.first_byte
             spread.sum += spent
-            spread.counts[bisect_left(SECONDS, spent)] += 1
+            spread.counts[bucket] += 1
         if exchange.waited:
             metrics.wait.observe((exchange.assigned_at or now) - began)
         else:
@@ -185,7 +186,7 @@ class Listening:
 
     def room(self) -> bool:
         """Whether one more client may come; else accepting stops until one leaves."""
-        if len(self.sessions) + len(self._waiting) < self.spec.limits.connections:
+        if len(self.sessions) + len(self._waiting) < self.terms.connections:
             return True
         if self._accepting:
             self._tell(f"{self.connections} connections are open, its limit: further clients wait")
@@ -203,6 +204,7 @@ class Listening:
 
     def _set(self, spec: Listener, certificates: Certificates | None) -> None:
         self.spec, self.certificates = spec, certificates
+        self.terms = ListenerTerms(spec)
         self.reader = Reader(spec.limits)
         self._routes, self.routed = Routes(spec.routes), bool(spec.routes)
         self._allowed, self._proxies = _networks(spec.allow), _networks(spec.proxy_protocol)
@@ -277,22 +279,29 @@ class Listening:
 
 
 class _Acceptor:
-    """One listening socket in the poller."""
+    """One listening socket in the poller.
+
+    What it accepts are plain sockets of C: `socket.accept` makes one of Python's own around each, which costs as much
+    as the accepting.
+    """
 
     def __init__(self, listening: Listening, sock: socket.socket) -> None:
         self._listening, self.sock = listening, sock
+        self._accept = cast("Callable[[], tuple[int, tuple[str, int]]]", sock._accept)  # type: ignore[attr-defined]
+        self._family = sock.family
 
     def ready(self, mask: int) -> None:
         for _ in range(_BATCH):
             if not self._listening.room():
                 return
             try:
-                client, peer = self.sock.accept()
+                fd, peer = self._accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
                 self._listening.out_of_descriptors(error)
                 return
+            client = cast(socket.socket, socket.SocketType(self._family, socket.SOCK_STREAM, 0, fd))
             client.setblocking(False)
             self._listening.accepted(client, peer[:2])
 

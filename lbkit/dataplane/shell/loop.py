@@ -15,6 +15,8 @@ import selectors
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from lbkit.dataplane.shell.alarm import Wheel
+
 log = logging.getLogger("lbkit.loop")
 READ, WRITE = select.EPOLLIN, select.EPOLLOUT
 
@@ -141,10 +143,11 @@ class Poller(selectors.BaseSelector):
 
 
 class Loop(asyncio.SelectorEventLoop):
-    """An asyncio loop that knows its poller."""
+    """An asyncio loop that knows its poller and its alarms."""
 
     def __init__(self) -> None:
         self.poller = Poller()
+        self.wheel = Wheel(self)
         super().__init__(self.poller)
 
 

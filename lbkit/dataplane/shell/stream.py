@@ -44,7 +44,7 @@ class Stream:
 
     __slots__ = (
         "_eof", "_loop", "_mask", "_poller", "_quiet", "_receive_now", "_send_now", "_size", "closed", "closing", "fd",
-        "full", "receive", "sock", "unsent", "user",
+        "full", "paused", "receive", "sock", "unsent", "user",
     )  # fmt: skip
 
     def __init__(self, loop: Loop, sock: socket.socket, user: User, receive: Callable[[bytes], None]) -> None:
@@ -54,6 +54,8 @@ class Stream:
         self._send_now, self._receive_now = sock.send, sock.recv
         self.closing = self.closed = False
         self._mask = self._quiet = 0
+        self.paused = True
+        """Whether reading is."""
         self._size = _SMALL
         self.unsent = b""
         """What waits to be sent."""
@@ -62,7 +64,7 @@ class Stream:
     def start(self, notice_leaving: bool = False) -> None:
         """Begin to read. `notice_leaving`: the peer's end is noticed while reading is paused, and ends the connection."""
         self._quiet = _LEFT if notice_leaving else 0
-        self._mask = READ
+        self._mask, self.paused = READ, False
         self._poller.watch(self.fd, self, READ)
 
     # -- for the user ------------------------------------------------------------------------------------------------
@@ -71,14 +73,14 @@ class Stream:
         """Send at the end of this round of events, or when there is room."""
         if self.closing:
             return
-        if self.unsent:
-            self.unsent += data
-            if len(self.unsent) > HIGH and self._mask & WRITE and not self.full:
-                self.full = True
-                self.user.pause_writing()
-        else:
+        if not self.unsent:
             self.unsent = data
             self._poller.unsent.append(self)
+            return
+        self.unsent += data
+        if len(self.unsent) > HIGH and self._mask & WRITE and not self.full:
+            self.full = True
+            self.user.pause_writing()
 
     def pause_reading(self) -> None:
         if self._mask & READ:
@@ -87,11 +89,6 @@ class Stream:
     def resume_reading(self) -> None:
         if not self._mask & READ and not self.closing:
             self._want((self._mask & ~self._quiet) | READ)
-
-    @property
-    def paused(self) -> bool:
-        """Whether reading is paused."""
-        return not self._mask & READ
 
     def write_eof(self) -> None:
         """End our direction once everything is sent."""
@@ -229,7 +226,7 @@ class Stream:
             self._poller.change(self.fd, mask)
         else:
             self._poller.watch(self.fd, self, mask)
-        self._mask = mask
+        self._mask, self.paused = mask, not mask & READ
 
     def _shutdown(self) -> None:
         with contextlib.suppress(OSError):  # the peer is gone already, which the next event tells

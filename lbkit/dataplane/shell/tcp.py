@@ -86,9 +86,8 @@ class Relay(Work):
         self.stream: Stream | None = None
         self._client_done = self._node_done = self._connecting = False
         self._alarm = Alarm(loop, self._late)
-        total = dispatcher.spec.timeouts.total
-        self._total_due = inf if total is None else monotonic() + total
-        if total is not None:
+        self._total_due = monotonic() + dispatcher.terms.total
+        if self._total_due < inf:
             self._alarm.at(self._total_due)
 
     def connecting(self, seconds: float) -> None:
@@ -157,7 +156,7 @@ class Relay(Work):
         self.end()
         self.session.stream.reset()
 
-    def end(self, keep_alive: float = 0) -> float:
+    def end(self, keep_alive: float = 0, now: float = 0) -> float:
         if self.over:
             return self.arrived
         self._alarm.cancel()
@@ -179,7 +178,7 @@ class Relay(Work):
             self.failed("idle")
 
     def _moved(self) -> None:
-        due = monotonic() + self.dispatcher.spec.timeouts.idle
+        due = monotonic() + self.dispatcher.terms.idle
         self._alarm.at(due if due < self._total_due else self._total_due)
 
     def _maybe_over(self) -> None:

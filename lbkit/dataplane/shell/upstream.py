@@ -165,7 +165,7 @@ class NodeConnections:
         made.age = self._age
         return made
 
-    def give(self, connection: NodeConnection, keep_alive: float) -> None:
+    def give(self, connection: NodeConnection, keep_alive: float, now: float) -> None:
         """Keep for `keep_alive` seconds, unless something is left on it or its node is going."""
         connection.bearer = None
         stream, node = connection.stream, connection.node
@@ -176,8 +176,9 @@ class NodeConnections:
             connection.close()
             return
         stream.receive = connection.received
-        stream.resume_reading()
-        connection.idle_since = monotonic()
+        if stream.paused:
+            stream.resume_reading()
+        connection.idle_since = now
         self._keep_alive = keep_alive
         idle = self._idle.get(node)
         if idle is None:

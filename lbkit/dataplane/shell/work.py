@@ -55,7 +55,7 @@ class Work(Ticket):
     __slots__ = ("connection", "dispatcher", "keeps", "over")
 
     def __init__(self, dispatcher: Dispatcher, key: bytes, wanted: bytes = b"", keeps: bool = False) -> None:
-        super().__init__(key, wanted)
+        Ticket.__init__(self, key, wanted)
         self.dispatcher = dispatcher
         self.connection: NodeConnection | None = None
         """To the assigned node; it may still be opening."""
@@ -86,7 +86,7 @@ class Work(Ticket):
             self.opened(kept)
             return
         self.connection = connections.open(node, self)  # type: ignore[arg-type]
-        self.connecting(self.dispatcher.spec.timeouts.connect)
+        self.connecting(self.dispatcher.terms.connect)
         self.connection.open()
 
     def unreached(self, reason: str, error: str) -> None:
@@ -117,14 +117,14 @@ class Work(Ticket):
         self.dispatcher.again(self)
         return True
 
-    def end(self, keep_alive: float = 0) -> float:
+    def end(self, keep_alive: float = 0, now: float = 0) -> float:
         """Let go of node and slot; the time of that. The connection is kept for `keep_alive` seconds if it can be."""
-        now = monotonic()
+        now = now or monotonic()
         if self.over:
             return now
         self.over = True
         connection, self.connection = self.connection, None
         if connection is not None:
-            self.dispatcher.connections.give(connection, keep_alive)
+            self.dispatcher.connections.give(connection, keep_alive, now)
         self.dispatcher.release(self, now)
         return now

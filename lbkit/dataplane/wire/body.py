@@ -195,7 +195,7 @@ class ChunkedBody:
     def _trailer_line(self, line: bytes) -> None:
         assert self._trailer is not None
         self._trailer += len(line)
-        if not fields.valid(line + b"\r\n"):
+        if not fields.valid(line):
             raise BadMessage(400, "The trailer is not made of header fields.")
 
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from itertools import islice
 
 from lbkit.dataplane.wire.errors import BadMessage
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 VALUE = rb"[\t\x20-\x7e\x80-\xff]*+"
 FIELDS = rb"(?:" + TOKEN + rb":" + VALUE + rb"\r\n)*+"
-_IS_FIELDS = re.compile(FIELDS)
+_FIELD = re.compile(rb"(" + TOKEN + rb"):(" + VALUE + rb")")
 
 HOP_BY_HOP = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade")
@@ -29,8 +30,12 @@ _PASSED_ON: Kind = (b"", b"", False)
 _KNOWN_LINES, _KNOWN_LENGTH = 1024, 256
 
 
+class Malformed(ValueError):
+    """A line that is no field."""
+
+
 class Sorter:
-    """Sorts field lines by what is to be done with them. Most lines were seen before, and are not read again."""
+    """Checks field lines, and sorts them by what is to be done with them. Most were seen before, and are not read again."""
 
     def __init__(
         self,
@@ -47,16 +52,17 @@ class Sorter:
         self._watched, self._removed, self._framing = watched, removed, framing
         self._family = family or b":"  # which no name has
         self._known: dict[bytes, Kind] = {}
+        self._names: dict[bytes, tuple[bytes, bool, bool]] = {}
 
-    def sort(self, block: bytes) -> tuple[list[bytes], Found]:
-        """The lines to pass on and the watched values, of a block that matched FIELDS.
+    def sort(self, head: list[bytes]) -> tuple[list[bytes], Found]:
+        """The lines to pass on and the watched values without the blanks around them. The first line is not looked at.
 
-        Removed fields are not passed on, nor those that Connection nominates.
+        Removed fields are not passed on, nor those that Connection nominates. Raises Malformed, and BadMessage.
         """
         lines: list[bytes] = []
         found: Found = {}
         known = self._known
-        for line in block[:-2].split(b"\r\n") if block else ():
+        for line in islice(head, 1, None):
             kind = known.get(line)
             if kind is None:
                 kind = self._look(line)
@@ -76,21 +82,32 @@ class Sorter:
         return lines, found
 
     def _look(self, line: bytes) -> Kind:
-        name, _, value = line.partition(b":")
-        name = name.lower()
-        plain = name.replace(b"_", b"-")
-        if plain != name and plain in self._framing:
-            raise BadMessage(400, f"{name.decode()} may be read as {plain.decode()}.")
-        removed = plain in self._removed or plain.startswith(self._family)
-        kind = (name, value, removed) if removed or name in self._watched else _PASSED_ON
+        match = _FIELD.fullmatch(line)
+        if match is None:
+            raise Malformed
+        spelled, value = match.groups()
+        name, watched, removed = self._names.get(spelled) or self._look_at_name(spelled)
+        kind = (name, value.strip(b" \t"), removed) if watched else _PASSED_ON
         if len(line) <= _KNOWN_LENGTH:
             if len(self._known) >= _KNOWN_LINES:
                 self._known.clear()
             self._known[line] = kind
         return kind
 
+    def _look_at_name(self, spelled: bytes) -> tuple[bytes, bool, bool]:
+        """In lower case, whether it is watched, and whether it is removed."""
+        name = spelled.lower()
+        plain = name.replace(b"_", b"-")
+        if plain != name and plain in self._framing:
+            raise BadMessage(400, f"{name.decode()} may be read as {plain.decode()}.")
+        removed = plain in self._removed or plain.startswith(self._family)
+        found = name, removed or name in self._watched, removed
+        if len(name) <= _KNOWN_LENGTH and len(self._names) < _KNOWN_LINES:
+            self._names[spelled] = found
+        return found
 
-_USUAL = frozenset((b" keep-alive", b" close", b" Keep-Alive", b" Close", b"keep-alive", b"close"))
+
+_USUAL = frozenset((b"keep-alive", b"close", b"Keep-Alive", b"Close"))
 
 
 def _without_nominated(lines: list[bytes], nominated: list[bytes]) -> list[bytes]:
@@ -105,9 +122,9 @@ def value(lines: list[bytes], name: bytes) -> bytes | None:
     return None if found is None else found[len(start) :].strip(b" \t")
 
 
-def valid(block: bytes) -> bool:
-    """Whether a block of lines, each with its CRLF, is nothing but fields."""
-    return _IS_FIELDS.fullmatch(block) is not None
+def valid(line: bytes) -> bool:
+    """Whether a line without its CRLF is a field."""
+    return _FIELD.fullmatch(line) is not None
 
 
 def tokens(value: bytes) -> list[bytes]:

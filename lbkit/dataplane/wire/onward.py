@@ -72,7 +72,6 @@ def request_id(request: Request, fresh: bytes) -> bytes:
     given = request.found.get(b"x-request-id")
     if given is None:
         return fresh
-    given = given.strip(b" \t")
     return given if _REQUEST_ID.fullmatch(given) else fresh
 
 
@@ -84,7 +83,6 @@ def traceparent(request: Request, fresh: bytes) -> bytes:
     given = request.found.get(b"traceparent")
     if given is None:
         return fresh
-    given = given.strip(b" \t")
     if _TRACEPARENT.fullmatch(given) is None:
         return fresh
     state = request.value(b"tracestate")

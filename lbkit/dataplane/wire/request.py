@@ -15,7 +15,7 @@ from lbkit.dataplane.wire.errors import BadMessage
 from lbkit.dataplane.wire.lately import Lately
 from lbkit.spec.listener import RequestLimits
 
-_HEAD = re.compile(rb"(" + fields.TOKEN + rb") ([\x21-\x7e]++) HTTP/1\.([01])\r\n(" + fields.FIELDS + rb")\r\n")
+_LINE = re.compile(rb"(" + fields.TOKEN + rb") ([\x21-\x7e]++) HTTP/1\.([01])")
 _VERSION = re.compile(fields.TOKEN + rb" [\x21-\x7e]++ HTTP/([0-9])\.([0-9])\r\n")
 _BEGINNING = re.compile(
     rb"(?:\r|" + fields.TOKEN + rb"(?: (?:[\x21-\x7e]++(?: (?:H(?:T(?:T(?:P(?:/(?:[0-9](?:\.(?:[0-9](?:\r(?:\n(?:"
@@ -26,6 +26,7 @@ _BROKEN_LINE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?#@]+)(/[^#]*|\?[^#]*|)")
 _MOST_DIGITS = 18
+_SLASH, _HASH = b"/#"  # a number is looked for ten times as fast as octets
 _CODINGS = re.compile(rb"(?:(?!chunked[ \t]*,)" + fields.TOKEN + rb"[ \t]*,[ \t]*)+chunked")
 _METHOD_LIMIT = 64
 _AROUND_TARGET = _METHOD_LIMIT + len(b"  HTTP/1.1")
@@ -56,9 +57,7 @@ class Request:
         """In origin form, or `*`."""
         self.lines, self.found = lines, found
         """Field lines to pass on, and watched values by lower-case name."""
-        self.length: int | None = 0
-        if b"content-length" in found or b"transfer-encoding" in found:
-            self.length = _length(found, version)
+        self.length = _length(found, version)
         """Content-Length; None when the body is chunked."""
         self.keep_alive = version == 1
         self.websocket = self.ends_here = self.expects_continue = False
@@ -83,7 +82,7 @@ class Request:
     def value(self, name: bytes) -> bytes | None:
         """The first field of this lower-case name."""
         known = self.found.get(name)
-        return fields.value(self.lines, name) if known is None else known.strip(b" \t")
+        return fields.value(self.lines, name) if known is None else known
 
     def _asks_websocket(self) -> bool:
         """RFC 6455 section 4.1; every other protocol stays unasked for (RFC 9110 section 7.8 lets us ignore Upgrade)."""
@@ -125,35 +124,12 @@ def without_empty_lines(data: bytes) -> bytes:
 
 def read(data: bytes, limits: RequestLimits) -> Request | None:
     """The head at the start of `data`, None while it is not complete. Raises BadMessage."""
-    match = _HEAD.match(data)
-    if match is None:
-        if find_head(data, limits) or _BEGINNING.fullmatch(data) is None:
-            raise _unreadable(data)  # at once, also when the end is still to come
-        return None
-    method, target, minor, block = match.groups()
-    length = match.end()
-    if len(method) > _METHOD_LIMIT:
-        raise BadMessage(501, f"No method is longer than {_METHOD_LIMIT} octets.")
-    if len(target) > limits.target:
-        raise BadMessage(414, f"The request target is longer than {limits.target} octets.")
-    if length > limits.headers + 4:
-        raise BadMessage(431, f"The request's head is longer than {limits.headers} octets.")
-    if block.count(b"\r\n") > limits.fields:
-        raise BadMessage(431, f"More than {limits.fields} header fields.")
-    lines, found = _FIELDS.sort(block)
-    version = 1 if minor == b"1" else 0
-    host = _host(found, version)
-    if target[0] != 47 or b"#" in target or method in _REFUSED:
-        target, host = _origin_form(method, target, host)
-    request = Request(method, target, version, host, lines, found)
-    request.head_length = length
-    if limits.body is not None and request.length and request.length > limits.body:
-        raise BadMessage(413, f"The body is larger than {limits.body} octets.")
-    if method == b"OPTIONS" and b"max-forwards" in found:
-        _count_down(request)
-    if b"via" in found and found[b"via"].count(b" lbkit") >= _MOST_HOPS:
-        raise BadMessage(508, "The request came through here before: it goes in a circle.")
-    return request
+    end = data.find(b"\r\n\r\n")
+    if end >= 0:
+        return _understood(data, end, limits)
+    if find_head(data, limits) or _BEGINNING.fullmatch(data) is None:
+        raise _unreadable(data)  # at once, also when the end is still to come
+    return None
 
 
 class Reader:
@@ -165,13 +141,13 @@ class Reader:
 
     def read(self, data: bytes) -> Request | None:
         """As the function `read`."""
-        length = data.find(b"\r\n\r\n") + 4
-        head = data if length == len(data) else data[:length]
-        known = self._lately.get(head)
-        if known is not None:
-            return known
-        request = read(data, self._limits)
-        if request is not None:
+        end = data.find(b"\r\n\r\n")
+        if end < 0:
+            return read(data, self._limits)
+        head = data if end + 4 == len(data) else data[: end + 4]
+        request = self._lately.get(head)
+        if request is None:
+            request = _understood(head, end, self._limits)
             self._lately.add(head, request)
         return request
 
@@ -196,9 +172,44 @@ def cookie(request: Request, name: bytes) -> bytes:
     return b""
 
 
+def _understood(data: bytes, end: int, limits: RequestLimits) -> Request:
+    """The head that ends at `end`."""
+    head = data[:end].split(b"\r\n")
+    match = _LINE.fullmatch(head[0])
+    if match is None:
+        find_head(data, limits)
+        raise _unreadable(data)
+    method, target, minor = match.groups()
+    if len(method) > _METHOD_LIMIT:
+        raise BadMessage(501, f"No method is longer than {_METHOD_LIMIT} octets.")
+    if len(target) > limits.target:
+        raise BadMessage(414, f"The request target is longer than {limits.target} octets.")
+    if end > limits.headers:
+        raise BadMessage(431, f"The request's head is longer than {limits.headers} octets.")
+    if len(head) > limits.fields + 1:
+        raise BadMessage(431, f"More than {limits.fields} header fields.")
+    try:
+        lines, found = _FIELDS.sort(head)
+    except fields.Malformed:
+        raise _unreadable(data) from None
+    version = 1 if minor == b"1" else 0
+    host = _host(found, version)
+    if target[0] != _SLASH or _HASH in target or method in _REFUSED:
+        target, host = _origin_form(method, target, host)
+    request = Request(method, target, version, host, lines, found)
+    request.head_length = end + 4
+    if limits.body is not None and request.length and request.length > limits.body:
+        raise BadMessage(413, f"The body is larger than {limits.body} octets.")
+    if method == b"OPTIONS" and b"max-forwards" in found:
+        _count_down(request)
+    if b"via" in found and found[b"via"].count(b" lbkit") >= _MOST_HOPS:
+        raise BadMessage(508, "The request came through here before: it goes in a circle.")
+    return request
+
+
 def _count_down(request: Request) -> None:
     """RFC 9110 section 7.6.2: an OPTIONS request that may go no further is answered here."""
-    left = request.found[b"max-forwards"].strip(b" \t")
+    left = request.found[b"max-forwards"]
     if not left.isdigit() or len(left) > _MOST_DIGITS:
         raise BadMessage(400, "Max-Forwards is one plain decimal number.")
     request.ends_here = int(left) == 0
@@ -224,7 +235,6 @@ def _host(found: fields.Found, version: int) -> bytes:
         if version == 1:
             raise BadMessage(400, "A request has exactly one Host.")
         return b""
-    host = host.strip(b" \t")
     if not _is_host(host):
         raise BadMessage(400, "A request has exactly one Host: a host with an optional port.")
     return host
@@ -238,7 +248,7 @@ def _is_host(value: bytes) -> bool:
 def _origin_form(method: bytes, target: bytes, host: bytes) -> tuple[bytes, bytes]:
     if method in _REFUSED:
         raise BadMessage(405, f"{method.decode()} is not served here.")
-    if b"#" in target:
+    if _HASH in target:
         raise BadMessage(400, "A request target has no fragment.")
     if target == b"*" and method == b"OPTIONS":
         return target, host
@@ -256,14 +266,13 @@ def _length(found: fields.Found, version: int) -> int | None:
     if coding is not None:
         if length is not None or version == 0:
             raise BadMessage(400, "Transfer-Encoding beside Content-Length or in HTTP/1.0 has two readings.")
-        coding = coding.strip(b" \t").lower()
+        coding = coding.lower()
         if coding != b"chunked":
             unknown = _CODINGS.fullmatch(coding) is not None  # framed well, but not understood: RFC 9112 section 6.1
             raise BadMessage(501 if unknown else 400, "The only transfer coding of a request is chunked, once.")
         return None
     if length is None:
         return 0
-    length = length.strip(b" \t")
     if not length.isdigit() or len(length) > _MOST_DIGITS:
         raise BadMessage(400, "Content-Length is one plain decimal number.")
     return int(length)
@@ -272,6 +281,6 @@ def _length(found: fields.Found, version: int) -> int | None:
 def _expects(value: bytes, version: int) -> bool:
     if version == 0:
         return False
-    if value.strip(b" \t").lower() != b"100-continue":
+    if value.lower() != b"100-continue":
         raise BadMessage(417, "The only expectation met here is 100-continue.")
     return True

@@ -13,12 +13,14 @@ from typing import Any, cast
 import h11
 
 from lbkit.dataplane.core.node import NodeState
+from lbkit.dataplane.shell.alarm import Wheel
 from lbkit.dataplane.shell.dispatch import Dispatcher
 from lbkit.dataplane.shell.exchange import Exchange
 from lbkit.dataplane.shell.http import HttpSession
 from lbkit.dataplane.shell.loop import Loop
 from lbkit.dataplane.shell.metrics import ListenerMetrics
 from lbkit.dataplane.shell.stream import Stream
+from lbkit.dataplane.shell.terms import ListenerTerms
 from lbkit.dataplane.shell.upstream import NodeConnection, NodeConnections
 from lbkit.dataplane.wire.request import Reader
 from lbkit.spec import Route
@@ -32,6 +34,7 @@ class FakeLoop:
 
     def __init__(self) -> None:
         self.soon: list[Callable[[], None]] = []
+        self.wheel = Wheel(self)
 
     def call_at(self, when: float, callback: Callable[..., None], *args: Any) -> asyncio.TimerHandle:
         return asyncio.TimerHandle(when, callback, args, cast(Any, self))
@@ -178,7 +181,7 @@ class _Listening:
     """What a session asks of its listening."""
 
     def __init__(self, house: Glass, listener: Any) -> None:
-        self.house, self.spec = house, listener
+        self.house, self.spec, self.terms = house, listener, ListenerTerms(listener)
         self.metrics = ListenerMetrics()
         self.default: Dispatcher | Route | None = None
         self.routed = False

@@ -9,7 +9,7 @@ import pytest
 
 from lbkit import LoadBalancer, Node, Spec
 from lbkit.errors import SpecError, Unsupported
-from lbkit.targets.aws import Alb
+from lbkit.targets.aws import Alb, Nlb
 from lbkit.targets.base import Target
 from lbkit.targets.bigip import Ltm
 from lbkit.targets.native import Native
@@ -89,8 +89,30 @@ def test_a_mistake_registers_nothing_and_is_printed_without_a_stack(
     assert isinstance(caught.value, pulumi.RunError)
 
 
-def test_the_outputs_name_the_listeners():
-    spec = {**BASE, "listeners": {"web": {"port": 80, "pool": "p"}, "alt": {"port": 8080, "pool": "p"}}}
-    outputs = made(spec, Native()).outputs["lb"]
-    assert outputs["urls"] == {"alt": "http://127.0.0.1:8080", "web": "http://127.0.0.1:80"}
-    assert outputs["url"] == outputs["urls"]["alt"]
+WEB = {"web": {"port": 80, "pool": "p"}, "alt": {"port": 8080, "pool": "p"}}
+RAW = {"raw": {"port": 443, "pool": "r", "protocol": "tls"}, "db": {"port": 5432, "pool": "r", "protocol": "tcp"}}
+NLB = Nlb(**ALB.model_dump(include={"vpc_id", "subnet_ids"}))
+
+
+@pytest.mark.parametrize(
+    ("target", "listeners", "host"),
+    [
+        (ALB, WEB, "lb.example.com"),
+        (NLB, RAW, "lb.example.com"),
+        (Native(), WEB | RAW, "127.0.0.1"),
+        (Ltm(address="10.1.0.10"), WEB | RAW, "10.1.0.10"),
+        (Ltm(address="2001:db8::9"), WEB | RAW, "[2001:db8::9]"),
+    ],
+)
+def test_a_listener_has_the_same_url_in_every_home(target: Target, listeners: dict[str, Any], host: str):  # LB-2
+    pools = {"p": BASE["pools"]["p"], "r": {"port": 9000, "protocol": "tcp", "nodes": {"a": {"address": "10.0.1.1"}}}}
+    used = {item["pool"] for item in listeners.values()}
+    outputs = made({"pools": {key: pools[key] for key in used}, "listeners": listeners}, target).outputs["lb"]
+    every = {
+        "web": f"http://{host}",
+        "alt": f"http://{host}:8080",
+        "raw": f"tls://{host}:443",
+        "db": f"tcp://{host}:5432",
+    }
+    assert outputs["urls"] == {key: every[key] for key in listeners}
+    assert outputs["url"] == every[min(listeners)]

@@ -18,6 +18,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import yaml
 from pulumi import automation as auto
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -35,14 +36,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("program", nargs="?", default="native", help="folder below programs/")
     parser.add_argument("--programs", type=Path, default=PROGRAMS, help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
-    folder = arguments.programs / arguments.program
+    folder = (arguments.programs / arguments.program).resolve()
     try:
         _check(folder)
         return {"up": up, "preview": preview, "refresh": refresh, "down": down, "env": env}[arguments.action](folder)
     except (engine.NoEngine, Refused) as error:
         print(error, file=sys.stderr)
     except auto.errors.CommandError as error:
-        _explain(str(error))
+        _explain(str(error), folder)
     return 1
 
 
@@ -125,6 +126,8 @@ def _stack(folder: Path) -> auto.Stack:
 
 
 def _run(folder: Path) -> None:
+    """In the program's folder, as `pulumi up` does it: files that settings name are found from there."""
+    os.chdir(folder)
     runpy.run_path(str(folder / "__main__.py"), run_name="__main__")
 
 
@@ -185,11 +188,26 @@ def _printer(until: str = "") -> Callable[[str], None]:
     return show
 
 
-def _explain(text: str) -> None:
-    """The engine's last words, where it printed nothing of them itself."""
+def _explain(text: str, folder: Path) -> None:
+    """The engine's last words, where it printed nothing of them itself, and how to set what it misses."""
     _, _, said = text.partition("stderr:")
     if said.strip():
         print(said.strip().removeprefix("error: "), file=sys.stderr)
+    known = yaml.safe_load((folder / "Pulumi.yaml").read_text()).get("config", {})
+    missing = [key for key in known if f"'{key}'" in said.partition("missing configuration value")[2]]
+    if missing:
+        ready = f'eval "$({sys.executable} {Path(__file__).resolve()} env {folder.name})"; '
+        print(
+            f"Set what is missing:\n  {'' if 'PULUMI_BACKEND_URL' in os.environ else ready}cd {folder}", file=sys.stderr
+        )
+    for key in missing:
+        print(f"  {_setting(key, known[key]):<44} {known[key].get('description', '')}", file=sys.stderr)
+
+
+def _setting(key: str, known: dict[str, object]) -> str:
+    if known.get("type") == "array":
+        return f"pulumi config set --path '{key}[0]' VALUE"
+    return f"pulumi config set --secret {key}" if known.get("secret") else f"pulumi config set {key} VALUE"
 
 
 if __name__ == "__main__":

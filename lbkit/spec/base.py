@@ -105,6 +105,8 @@ def shown(value: Any) -> str:
         return str(int(value))
     if isinstance(value, str) and "-----BEGIN" in value:
         return ""
+    if isinstance(value, str):
+        value = re.sub(r"\S*:\S*@", "***@", value)  # an account in a URL
     text = repr(value) if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
     return text if len(text) <= 80 else text[:77] + "..."
 

@@ -65,6 +65,11 @@ class HealthCheck(Model):
         return self
 
 
+def speaks(check: HealthCheck, protocol: str) -> Literal["tcp", "http", "https"]:
+    """What the probes of a pool speak that itself speaks `protocol`."""
+    return check.protocol or ("tcp" if check.path is None else "https" if protocol == "https" else "http")
+
+
 def _http_only(check: HealthCheck) -> list[Problem]:
     if check.path is not None and check.protocol != "tcp":
         return []

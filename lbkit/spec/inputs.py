@@ -2,13 +2,17 @@
 
 The type's checks stay in force for late values: they run when the value arrives, and the resource that
 needs the value waits for them. Pulumi is never imported: an Output can exist only if somebody loaded it.
-A late value may be secret, so no error shows it.
+A late value may be secret, so no error shows it. One Output given twice to a field stays one, so that a target can
+see that both are the same.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, MutableMapping
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union
+from weakref import WeakKeyDictionary
 
 from pydantic import GetCoreSchemaHandler, ValidationError, ValidationInfo
 from pydantic_core import CoreSchema, SchemaValidator, core_schema
@@ -24,6 +28,17 @@ def is_output(value: object) -> bool:
     return module is not None and isinstance(value, module.Output)
 
 
+_FOLLOWING: MutableMapping[Any, dict[Callable[[Any], Any], Any]] = WeakKeyDictionary()
+
+
+def later(value: Any, then: Callable[[Any], Any]) -> Any:
+    """What follows from a late value: the same Output for the same value and function."""
+    following = _FOLLOWING.setdefault(value, {})
+    if then not in following:
+        following[then] = value.apply(then)
+    return following[then]
+
+
 class _Later:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         schema = handler(source)
@@ -37,10 +52,12 @@ class _Later:
             problem = Problem(field or "", reason.removeprefix("Value error, "))
             raise Belated(problem)
 
+        @cache
+        def judge(field: str | None) -> Callable[[Any], Any]:
+            return lambda known: arrived(known, field)
+
         def wrap(value: Any, check: core_schema.ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-            if is_output(value):
-                return value.apply(lambda known: arrived(known, info.field_name))
-            return check(value)
+            return later(value, judge(info.field_name)) if is_output(value) else check(value)
 
         return core_schema.with_info_wrap_validator_function(
             wrap, schema, serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value)

@@ -30,6 +30,7 @@ from lbkit.spec.values import (
     Status,
 )
 
+DEFAULT_PORTS = {"http": 80, "https": 443}
 Share = Annotated[Number, Field(ge=0, le=256)]
 
 
@@ -200,6 +201,12 @@ class Listener(Model):
         if problems:
             raise wrong(*problems)
         return self
+
+
+def url(listener: Listener, host: str) -> str:
+    """Where clients reach the listener: without a port that goes without saying, an IPv6 address in brackets."""
+    port = "" if DEFAULT_PORTS.get(listener.protocol) == listener.port else f":{listener.port}"
+    return f"{listener.protocol}://{f'[{host}]' if ':' in host else host}{port}"
 
 
 def _tls(listener: Listener) -> list[Problem]:

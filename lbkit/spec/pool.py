@@ -11,7 +11,7 @@ from lbkit.errors import Belated, Problem
 from lbkit.spec.base import Model, default, shown, wrong
 from lbkit.spec.fleet import Fleet
 from lbkit.spec.health import HealthCheck, PassiveCheck
-from lbkit.spec.inputs import Input, is_output
+from lbkit.spec.inputs import Input, is_output, later
 from lbkit.spec.presets import Preset, breaches, filled
 from lbkit.spec.values import (
     Address,
@@ -57,7 +57,7 @@ class Node(Model):
             raise wrong(Problem("address", "A node is known by an address or an instance id.", "Give exactly one."))
         address: Any = self.address
         if is_output(address) and not self.public:
-            self.__dict__["address"] = address.apply(_arrived)
+            self.__dict__["address"] = later(address, _arrived)
         elif address is not None and not self.public and (problem := _public(address, shown(address))):
             raise wrong(problem)
         return self
@@ -248,9 +248,7 @@ def _members(pool: Pool) -> list[Problem]:
     for name, node in pool.nodes.items():
         field = "address" if node.instance is None else "instance"
         known = getattr(node, field)
-        if is_output(known):
-            continue
-        other = seen.setdefault((str(known), node.port or pool.port), name)
+        other = seen.setdefault((known, node.port or pool.port), name)
         if other != name:
             problems.append(
                 Problem(f"nodes.{name}.{field}", f"Node '{other}' has the same {field} and port.",

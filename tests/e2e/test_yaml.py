@@ -85,7 +85,7 @@ def test_bigip(stack: Stack, tmp_path: Path):  # F5-1, LB-5
         stack.speak_yaml(program("bigip"))
         text = stack.pulumi(*UP)
         assert "bigip.device.ca: the device's certificate is not checked" in text
-        assert before(brief(stack.calls()), "create cluster--ml--pool", "create cluster--http--server")
+        assert before(brief(stack.calls()), "create cluster--ml--pool", "create cluster--80--server")
         assert "hunter2" not in stack.state_file + text
         assert "/Common/cluster--ml--pool" in device.objects["ltm/pool"]
 

@@ -56,7 +56,7 @@ def refused(given: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("preview", [True, False], ids=["preview", "up"])
 @pytest.mark.parametrize(("home", "target"), EACH, ids=lambda item: getattr(item, "title", item))
-def test_the_plan_is_that_of_a_python_program(home: str, target: Target, preview: bool):
+def test_the_plan_is_that_of_a_python_program(home: str, target: Target, preview: bool):  # LB-5
     spec = next(s for s in (Spec.load(BASE), pair("pools.*.port", TCP)[0]) if not problems(s, target))
 
     def program() -> None:
@@ -70,7 +70,7 @@ def test_the_plan_is_that_of_a_python_program(home: str, target: Target, preview
 
 
 @pytest.mark.parametrize("pattern", sorted(CHANGES))
-def test_every_leaf_arrives(pattern: str):
+def test_every_leaf_arrives(pattern: str):  # LB-5
     for spec in pair(pattern)[:2]:
         found, target, home = arguments({"spec": spelled(spec), "native": {}})
         assert found == spec

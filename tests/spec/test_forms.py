@@ -125,6 +125,20 @@ def test_a_late_public_address_needs_a_word_as_well(public: bool):  # CR-6
         registered(program, preview=False)
 
 
+def test_one_output_given_twice_is_one_server():  # LB-4
+    import pulumi
+
+    def program() -> None:
+        one = pulumi.Output.from_input("10.0.0.1")
+        assert Node(address=one).address is Node(address=one).address
+        assert Node(address=one).address is not Node(address=one, public=True).address
+        Pool(port=80, nodes={"a": Node(address=one), "b": Node(address=pulumi.Output.from_input("10.0.0.1"))})
+        with pytest.raises(SpecError, match=r"nodes\.b\.address\n +Node 'a' has the same address"):
+            Pool(port=80, nodes={"a": Node(address=one), "b": Node(address=one)})
+
+    registered(program, preview=True)
+
+
 def test_a_late_value_is_refused_where_structure_must_be_known():
     import pulumi
 

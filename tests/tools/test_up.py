@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,25 @@ def test_an_error_of_an_inline_program_is_shown_once(capsys: pytest.CaptureFixtu
     ):
         show(line)
     assert capsys.readouterr().out == "Diagnostics:\n  error: wrong\n\nResources:\n"
+
+
+def test_missing_settings_are_named_with_the_commands_that_set_them(folder: Path, capsys: pytest.CaptureFixture[str]):
+    (folder / "Pulumi.yaml").write_text(
+        "name: mine\nruntime: python\nconfig:\n  at: {type: string, description: Where}\n  port: {type: integer}\n"
+        "  password: {type: string, secret: true}\n  nodes: {type: array, description: All}\n"
+    )
+    said = "code: 255\n stdout: \n stderr: error: validating stack config: Stack 'dev' is missing configuration values"
+    up._explain(f"{said} 'at', 'nodes' and 'password'\n", folder)
+    lines = [" ".join(line.split()) for line in capsys.readouterr().err.splitlines()]
+    assert lines[1:] == [
+        "Set what is missing:",
+        f'eval "$({sys.executable} {up.__file__} env mine)"; cd {folder}',
+        "pulumi config set at VALUE Where",
+        "pulumi config set --secret password",
+        "pulumi config set --path 'nodes[0]' VALUE All",
+    ]
+    up._explain("stderr: error: something else about 'at'", folder)
+    assert capsys.readouterr().err == "something else about 'at'\n"
 
 
 def test_the_passphrase_is_kept_while_secrets_need_it(folder: Path):

@@ -17,6 +17,7 @@ from lbkit.dataplane.wire import proxy
 from lbkit.dataplane.wire.codes import among
 from lbkit.dataplane.wire.errors import BadMessage
 from lbkit.spec import HealthCheck, NodeTls
+from lbkit.spec.health import speaks
 
 _BODY_LIMIT = 65_536
 _JITTER = 0.05
@@ -82,8 +83,9 @@ async def probe(
 
 
 async def _probe(node: NodeState, check: HealthCheck, security: NodeSecurity | None, header: str | None) -> str:
-    tls = security if check.path is not None and check.protocol in (None, "https") else None
-    if check.protocol == "https" and tls is None:
+    kind = speaks(check, "http" if security is None else "https")
+    tls = security if kind == "https" else None
+    if kind == "https" and tls is None:
         tls = NodeSecurity(NodeTls(verify=False), "")  # the pool itself speaks in the clear and says nothing of trust
     port = check.port or node.port
     reader, writer = await asyncio.open_connection(node.address, port, limit=answers.HEAD_LIMIT)
@@ -92,7 +94,7 @@ async def _probe(node: NodeState, check: HealthCheck, security: NodeSecurity | N
             writer.write(proxy.own(header))
         if tls is not None:
             await writer.start_tls(tls.context, server_hostname=tls.name_for(node.address))
-        if check.path is None or check.protocol == "tcp":
+        if kind == "tcp":
             return ""
         writer.write(await _request(node, check))
         answer = await _answer(reader, check)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from lbkit.spec import Listener, Spec
+from lbkit.spec import Spec
+from lbkit.spec.listener import url
 from lbkit.targets.aws.placement import Placement
 from lbkit.targets.aws.plan import BALANCER, Planned, Ref, Text, key
 from lbkit.targets.aws.subnets import check_subnets
@@ -18,7 +20,6 @@ from lbkit.targets.naming import child, fitted
 AUTONAMED = 24
 """Longest Pulumi name of a balancer or target group: AWS takes 32, and Pulumi adds 8."""
 _SHORT = ("lb.LoadBalancer", "lb.TargetGroup", "lb.TrustStore")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 Made = dict[str, pulumi.Resource]
 
 
@@ -31,7 +32,7 @@ def render(name: str, spec: Spec, home: Placement, parent: pulumi.ComponentResou
     endpoint = _endpoint(made)
     return Rendered(
         endpoint=endpoint,
-        urls={label: _url(item, endpoint) for label, item in spec.listeners.items()},
+        urls={label: endpoint.apply(partial(url, item)) for label, item in spec.listeners.items()},
         pools={label: _pool(label, made) for label in spec.pools},
         resources=made,
     )
@@ -73,11 +74,6 @@ def _endpoint(made: Made) -> pulumi.Output[str]:
     balancer = made[BALANCER]
     assert isinstance(balancer, aws.lb.LoadBalancer)
     return elastic[0].public_ip if len(elastic) == 1 else balancer.dns_name
-
-
-def _url(listener: Listener, endpoint: pulumi.Output[str]) -> pulumi.Output[str]:
-    port = "" if _DEFAULT_PORTS.get(listener.protocol) == listener.port else f":{listener.port}"
-    return pulumi.Output.concat(f"{listener.protocol}://", endpoint, port)
 
 
 def _pool(label: str, made: Made) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lbkit.errors import Belated, Problem
-from lbkit.spec import HealthCheck, Pool, Spec
+from lbkit.spec import Pool, Spec
 from lbkit.spec.base import shown
 from lbkit.spec.inputs import is_output
 from lbkit.targets.aws.ids import placeholder, well_formed
@@ -19,13 +19,6 @@ MOST_USER_DATA = 16_384
 MOST_RULES = 60
 """Rules of one security group and way, before AWS is asked for more."""
 _SECRET = re.compile(r"AKIA[0-9A-Z]{16}|-----BEGIN [A-Z ]*PRIVATE KEY")
-
-
-def health_protocol(pool: Pool, check: HealthCheck) -> str:
-    """What the probes speak."""
-    if check.protocol:
-        return check.protocol
-    return "tcp" if check.path is None else "https" if pool.protocol == "https" else "http"
 
 
 def health_timeout(pool: Pool) -> float:

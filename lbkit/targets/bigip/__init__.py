@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from lbkit.errors import Problem
 from lbkit.spec import Spec
@@ -17,13 +17,14 @@ from lbkit.targets.bigip.gaps import GAPS
 from lbkit.targets.bigip.notes import dangers, notes
 from lbkit.targets.bigip.notes import placement as placement_warnings
 from lbkit.targets.bigip.placement import problems as placement_problems
-from lbkit.targets.bigip.placement import servable
+from lbkit.targets.bigip.placement import servable, translation
 from lbkit.targets.bigip.rules import problems
 
 if TYPE_CHECKING:
     import pulumi
 
 __all__ = ["Device", "Ltm", "Pair"]
+HostAddress = Annotated[Address, AfterValidator(servable)]
 
 
 class Ltm(Target):
@@ -32,13 +33,15 @@ class Ltm(Target):
     title: ClassVar[str] = "F5 BIG-IP LTM"
     gaps: ClassVar[Mapping[str, Rule]] = GAPS
 
-    address: Input[Annotated[Address, AfterValidator(servable)]]
+    address: Input[HostAddress]
     """Address of the virtual servers, for listeners that name none."""
     device: Annotated[Device | Pair | Any, AfterValidator(checked)] = None
     """Device(...), Pair(...), or a pulumi_f5bigip.Provider of yours. Unset: the default provider, from its configuration."""
     partition: ObjectName = "Common"
     """Partition of all objects; it must exist."""
-    snat: Literal["automap", "none"] | list[Input[Address]] = Field(default="automap", min_length=1)
+    snat: Annotated[Literal["automap", "none"] | list[Input[HostAddress]], BeforeValidator(translation)] = Field(
+        default="automap", min_length=1
+    )
     """Source address towards the nodes: the device's own, these addresses, or the client's. `none` works only where the
     nodes answer through the BIG-IP."""
     traffic_group: TrafficGroup | None = "/Common/traffic-group-1"

@@ -64,7 +64,7 @@ def _text(path: str) -> str:
     try:
         return Path(path).read_text(encoding="ascii", errors="replace")
     except OSError as error:
-        raise ValueError(f"The file {path} can't be read: {error.strerror}.") from None
+        raise ValueError(f"The file {Path(path).absolute()} can't be read: {error.strerror}.") from None
 
 
 def on_device(reference: Any) -> bool:

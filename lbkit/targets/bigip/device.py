@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Annotated, Any, Self
 
@@ -12,7 +13,7 @@ from lbkit.spec.base import Model, shown, wrong
 from lbkit.spec.inputs import Input
 from lbkit.spec.values import Name, matching
 
-_HOST = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:\d{1,5})?"
+_HOST = r"(?:\[([0-9A-Fa-f:.]+)\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::(\d{1,5}))?"
 
 
 ObjectName = Annotated[
@@ -31,11 +32,28 @@ TrafficGroup = Annotated[
 
 def _device_address(value: str) -> str:
     bare = value.removeprefix("https://").removeprefix("http://")
-    if not re.fullmatch(_HOST, bare):
+    found = re.fullmatch(_HOST, bare)
+    if not found or not _is_v6(found[1]) or int(found[2] or 443) not in range(1, 65_536):
         raise ValueError(
-            "The device's management address, such as 192.0.2.10 or bigip.example.com:8443, without a path."
+            "The device's management address, such as 192.0.2.10 or bigip.example.com:8443, without user and path."
         )
     return value
+
+
+def _is_v6(bracketed: str | None) -> bool:
+    try:
+        return bracketed is None or ipaddress.ip_address(bracketed).version == 6
+    except ValueError:
+        return False
+
+
+def _given(value: str) -> str:
+    if re.fullmatch(r"(my|your)_bigip_\w+", value):
+        raise wrong(Problem("", "This is the placeholder of an example.", "Give that of your own device."))
+    return value
+
+
+Given = Annotated[str, AfterValidator(_given)]
 
 
 class Device(Model):
@@ -43,11 +61,11 @@ class Device(Model):
 
     address: Input[Annotated[str, AfterValidator(_device_address)]]
     """Management address; `:8443` behind it on an appliance with one network card."""
-    user: Input[str] | None = None
+    user: Input[Given] | None = None
     """Account name."""
-    password: Input[str] | None = Field(default=None, repr=False)
+    password: Input[Given] | None = Field(default=None, repr=False)
     """Its password. Take it from `config.require_secret(...)`."""
-    token: Input[str] | None = Field(default=None, repr=False)
+    token: Input[Given] | None = Field(default=None, repr=False)
     """Instead of user and password: a token of the device's login service. It ends after its own time."""
     login: str = "tmos"
     """Login provider that knows the account: `tmos` for local ones, else its name on the device."""
@@ -87,7 +105,29 @@ class Pair(Model):
                 Problem("talk_to", "There is no such device.", f"Devices are: {', '.join(self.devices)}.",
                         shown(self.talk_to))
             )  # fmt: skip
+        first, second = (item.address for item in self.devices.values())
+        if first == second:
+            raise wrong(Problem("devices", "Both have one management address.", "Give that of each.", shown(first)))
         return self
+
+
+def spoken_to(device: Any) -> Device | None:
+    """The device that is configured; None where a provider or nothing was given."""
+    if isinstance(device, Pair):
+        return device.devices[device.talk_to]
+    return device if isinstance(device, Device) else None
+
+
+def managed_at(device: Any) -> list[Any]:
+    """The management addresses, as far as they were given."""
+    devices = device.devices.values() if isinstance(device, Pair) else [device]
+    return [item.address for item in devices if isinstance(item, Device)]
+
+
+def host_of(address: str) -> str:
+    """A management address without scheme and port."""
+    bare = address.rpartition("//")[2]
+    return bare[1:].partition("]")[0] if bare.startswith("[") else bare.partition(":")[0]
 
 
 def checked(device: Any) -> Any:

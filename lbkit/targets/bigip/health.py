@@ -9,29 +9,25 @@ import re
 from collections.abc import Iterator
 
 from lbkit.spec import HealthCheck, Pool
+from lbkit.spec.health import speaks
 from lbkit.targets.bigip.parts import Args, Ref
 
 _LINE = "\\r\\n"  # two characters each: the device reads them as CR and LF
 
 
-def kind(pool: Pool) -> str:
-    """What the probe speaks."""
-    check = pool.health_check
-    if check is None or not check.path or check.protocol == "tcp":
-        return "tcp"
-    return check.protocol or ("https" if pool.protocol == "https" else "http")
-
-
 def named(pool: Pool) -> bool:
     """Whether an https probe asks for a server name, which needs the pool's TLS profile."""
-    return kind(pool) == "https" and pool.tls is not None and pool.tls.server_name is not None
+    assert pool.health_check is not None
+    secured = speaks(pool.health_check, pool.protocol) == "https"
+    return secured and pool.tls is not None and pool.tls.server_name is not None
 
 
 def key(name: str, pool: Pool) -> str:
     """Type and port can't change while a pool uses the monitor, so they make another one."""
-    assert pool.health_check is not None
-    port = f"-{pool.health_check.port}" if pool.health_check.port else ""
-    return f"{name}--{kind(pool)}{port}{'-named' if named(pool) else ''}"
+    check = pool.health_check
+    assert check is not None
+    port = f"-{check.port}" if check.port else ""
+    return f"{name}--{speaks(check, pool.protocol)}{port}{'-named' if named(pool) else ''}"
 
 
 def down_after(check: HealthCheck) -> int:
@@ -48,9 +44,10 @@ def monitor(pool: Pool, tls: Ref | None) -> Args:
     """The arguments of a pool's monitor."""
     check = pool.health_check
     assert check is not None
-    asks = kind(pool) != "tcp"
+    kind = speaks(check, pool.protocol)
+    asks = kind != "tcp"
     return {
-        "parent": f"/Common/{kind(pool)}",
+        "parent": f"/Common/{kind}",
         "interval": int(check.interval),
         "timeout": down_after(check),
         "time_until_up": up_after(check),

@@ -8,6 +8,7 @@ an address and port is held once, so its replacement is deleted first.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -16,11 +17,14 @@ import pulumi_f5bigip as f5bigip
 from lbkit.spec import Spec
 from lbkit.spec.balancer import uses
 from lbkit.spec.inputs import is_output
+from lbkit.spec.listener import url
 from lbkit.targets.base import Rendered
-from lbkit.targets.bigip.device import Device, Pair
+from lbkit.targets.bigip.device import spoken_to
+from lbkit.targets.bigip.late import judge
 from lbkit.targets.bigip.parts import SUFFIX, Args, Ref, Text
 from lbkit.targets.bigip.pools import pool_key
 from lbkit.targets.bigip.saving import saved, saving
+from lbkit.targets.bigip.servers import held
 from lbkit.targets.bigip.translate import plan as translate
 from lbkit.targets.naming import child
 
@@ -48,6 +52,7 @@ _OPTIONS: Mapping[str, dict[str, Any]] = {
 
 def render(name: str, spec: Spec, ltm: Ltm, parent: pulumi.ComponentResource) -> Rendered:
     plan = translate(name, spec, ltm)
+    judge(spec, ltm, plan["nodes"])
     provider = _provider(name, ltm, parent)
     first = saving(name, ltm, plan, pulumi.ResourceOptions(parent=parent, provider=provider))
     made: dict[Ref, Any] = {}
@@ -59,10 +64,10 @@ def render(name: str, spec: Spec, ltm: Ltm, parent: pulumi.ComponentResource) ->
             sent = {field: _resolved(value, made) for field, value in args.items() if field != "after"}
             made[Ref(kind, key)] = _CLASSES[kind](child(name, *place, key, SUFFIX[kind]), opts=opts, **sent)
     last = saved(name, ltm, plan, list(made.values()), pulumi.ResourceOptions(parent=parent, provider=provider))
-    servers = _servers(spec, made)
+    servers = _servers(spec, ltm, made)
     return Rendered(
         endpoint=servers[min(servers)][0].destination.apply(str),
-        urls={key: _url(found[0], spec.listeners[key].protocol, spec.listeners[key].port) for key, found in servers.items()},
+        urls={key: found[0].destination.apply(partial(url, spec.listeners[key])) for key, found in servers.items()},
         pools={
             key: {
                 "pool": made[Ref("pools", pool_key(key, pool))].name,
@@ -78,9 +83,9 @@ def render(name: str, spec: Spec, ltm: Ltm, parent: pulumi.ComponentResource) ->
 def _opts(
     kind: str, args: Args, made: Mapping[Ref, Any], first: Mapping[str, Any], opts: pulumi.ResourceOptions
 ) -> pulumi.ResourceOptions:
-    """A late node's name follows its address; all others keep theirs."""
+    """A virtual address and a late node are named after their addresses; all others keep their names."""
     opts.depends_on = [*first.values(), *(made[ref] for ref in args.get("after", ()))]
-    if "name" in args and not is_output(args["name"]):
+    if "name" in args and not is_output(args["name"]) and kind != "virtual_addresses":
         opts.ignore_changes = ["name"]
     for option, value in _OPTIONS.get(kind, {}).items():
         setattr(opts, option, value)
@@ -100,9 +105,9 @@ def _resolved(value: Any, made: Mapping[Ref, Any]) -> Any:
 
 def _provider(name: str, ltm: Ltm, parent: pulumi.ComponentResource) -> Any:
     """Its password is a secret whether or not it came as one. Telemetry is off: it would call out without a time limit."""
-    device = ltm.device.devices[ltm.device.talk_to] if isinstance(ltm.device, Pair) else ltm.device
-    if not isinstance(device, Device):
-        return device
+    device = spoken_to(ltm.device)
+    if device is None:
+        return ltm.device
     return f5bigip.Provider(
         child(name, "device"),
         address=device.address,
@@ -121,18 +126,11 @@ def _secret(value: Any) -> Any:
     return None if value is None else pulumi.Output.secret(value)
 
 
-def _servers(spec: Spec, made: Mapping[Ref, Any]) -> dict[str, list[Any]]:
+def _servers(spec: Spec, ltm: Ltm, made: Mapping[Ref, Any]) -> dict[str, list[Any]]:
     """The virtual servers by listener: one, or one for each allowed range."""
+    places = {held(listener, ltm): key for key, listener in spec.listeners.items()}
     found: dict[str, list[Any]] = {key: [] for key in spec.listeners}
     for ref, server in made.items():
         if ref.kind == "virtual_servers":
-            found[ref.key.partition("--")[0]].append(server)
+            found[places[ref.key.partition("--")[0]]].append(server)
     return found
-
-
-def _url(server: Any, protocol: str, port: int) -> pulumi.Output[str]:
-    default = {"http": 80, "https": 443}.get(protocol)
-    scheme = protocol if protocol in ("http", "https") else "tcp"
-    return server.destination.apply(  # type: ignore[no-any-return]
-        lambda at: f"{scheme}://{f'[{at}]' if ':' in str(at) else at}{'' if port == default else f':{port}'}"
-    )

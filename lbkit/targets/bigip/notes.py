@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from lbkit.spec import Pool, Spec
+from lbkit.spec.health import speaks
 from lbkit.spec.inputs import is_output
 from lbkit.targets.bigip.device import Device, Pair
-from lbkit.targets.bigip.health import down_after, kind
+from lbkit.targets.bigip.health import down_after
 
 if TYPE_CHECKING:
     from lbkit.targets.bigip import Ltm
@@ -45,7 +46,7 @@ def _probes(at: str, pool: Pool) -> Iterator[str]:
         return
     if "timeout" not in check.model_fields_set:
         yield f"{at}: a probe has no timeout of its own; the node goes down after {down_after(check)} s without a good one."
-    if kind(pool) != "tcp" and check.host is None:
+    if speaks(check, pool.protocol) != "tcp" and check.host is None:
         yield f"{at}.host: the probe's Host header is empty, because a monitor does not know the node's address."
     if check.body:
         yield f"{at}.body: a BIG-IP looks for it in the first 5120 bytes of the whole answer, headers included."

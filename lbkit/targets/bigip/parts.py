@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from lbkit.spec.inputs import is_output
 
 Args = dict[str, Any]
-LATE = "late"
-"""Key of the one address that may be late: the placement's."""
+PLACEMENT = "placement"
+"""Key of the placement's address, which may be late."""
 
 SUFFIX = {
     "certificates": "certificate", "keys": "key", "snat_pools": "snat", "virtual_addresses": "address",
@@ -48,7 +48,7 @@ class Plan:
         self.name, self.partition = name, partition
         self.kinds: dict[str, dict[str, Args]] = {kind: {} for kind in SUFFIX}
         self.members: dict[str, list[Ref]] = {}
-        self.addresses: dict[str, Ref] = {}
+        self.late_nodes: dict[int, Ref] = {}
 
     def add(self, kind: str, key: str, args: Args) -> Ref:
         self.kinds[kind][key] = {"name": self.path(kind, key)} | args
@@ -71,6 +71,14 @@ def known(address: Any) -> str | None:
 def when_known(value: Any, then: Callable[[Any], Any]) -> Any:
     """What follows from a value that may be late."""
     return value.apply(then) if is_output(value) else then(value)
+
+
+def late_in(value: Any) -> list[Any]:
+    """All late values within plain data."""
+    if is_output(value):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return [found for item in inner for found in late_in(item)]
 
 
 def dashed(address: str) -> str:

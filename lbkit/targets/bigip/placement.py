@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lbkit.errors import Problem
 from lbkit.spec import Spec
 from lbkit.spec.base import shown
-from lbkit.targets.bigip.certificates import unreadable
-from lbkit.targets.bigip.device import Device, Pair
+from lbkit.targets.bigip.certificates import read, unreadable
+from lbkit.targets.bigip.device import Device, Pair, host_of, managed_at
 from lbkit.targets.bigip.parts import known
 
 if TYPE_CHECKING:
@@ -18,20 +18,33 @@ if TYPE_CHECKING:
 
 
 def servable(address: str) -> str:
-    """An address that clients can be served on."""
+    """An address that traffic can come to."""
     found = ipaddress.ip_address(address)
-    if found.is_unspecified or found.is_loopback or found.is_multicast or found.is_link_local:
-        raise ValueError("Clients can't be served on this address. Give one of the network that they come from.")
+    if any((found.is_unspecified, found.is_loopback, found.is_multicast, found.is_link_local, found.is_reserved)):
+        raise ValueError("No traffic can come to this address. Give one of a traffic network.")
     return address
 
 
+def translation(value: Any) -> Any:
+    """The source addresses towards nodes, as far as their form goes."""
+    if not isinstance(value, list) and value not in ("automap", "none"):
+        raise ValueError("'automap', 'none' or a list of addresses is wanted here.")
+    return value
+
+
 def problems(spec: Spec, ltm: Ltm) -> Iterator[Problem]:
+    yield from addresses(spec, ltm, managed_at(ltm.device))
+    yield from _limits(spec, ltm)
+    yield from _authorities(ltm)
+    yield from unreadable(spec)
+
+
+def addresses(spec: Spec, ltm: Ltm, managed: list[Any]) -> Iterator[Problem]:
+    """All that addresses may not be, as far as they are known."""
     yield from _destinations(spec, ltm)
     yield from _ranges(spec, ltm)
     yield from _sources(spec, ltm)
-    yield from _limits(spec, ltm)
-    yield from _managed(ltm)
-    yield from unreadable(spec)
+    yield from _managed(spec, ltm, managed)
 
 
 def _destinations(spec: Spec, ltm: Ltm) -> Iterator[Problem]:
@@ -68,13 +81,19 @@ def _ranges(spec: Spec, ltm: Ltm) -> Iterator[Problem]:
 def _sources(spec: Spec, ltm: Ltm) -> Iterator[Problem]:
     """Addresses that the device takes towards nodes must be of the nodes' kind; its own are."""
     given = [known(item) for item in ltm.snat] if isinstance(ltm.snat, list) else []
-    if not given or None in given:
-        return
-    kinds = {ipaddress.ip_address(str(item)).version for item in given}
+    kinds = {ipaddress.ip_address(item).version for item in given if item}
     for name, pool in spec.pools.items():
         for key, node in pool.nodes.items():
             address = known(node.address)
-            if address and (version := ipaddress.ip_address(address).version) not in kinds:
+            if address and address in given:
+                yield Problem("Ltm.snat", f"This is the address of pools.{name}.nodes.{key}, which would answer itself.",
+                              "Give addresses that no other host has.", shown(address))  # fmt: skip
+            elif (
+                address
+                and kinds
+                and None not in given
+                and (version := ipaddress.ip_address(address).version) not in kinds
+            ):
                 yield Problem(f"pools.{name}.nodes.{key}.address", f"Ltm.snat has no IPv{version} address to reach this node from.",
                               "Add one, or use snat='automap'.", shown(address))  # fmt: skip
 
@@ -93,12 +112,23 @@ def _limits(spec: Spec, ltm: Ltm) -> Iterator[Problem]:
                           f"Choose a multiple of {ltm.tmms}.", shown(hard))  # fmt: skip
 
 
-def _managed(ltm: Ltm) -> Iterator[Problem]:
-    device = ltm.device.devices[ltm.device.talk_to] if isinstance(ltm.device, Pair) else ltm.device
-    if not isinstance(device, Device):
-        return
-    management = known(device.address)
-    address = known(ltm.address)
-    if management and address and management.removeprefix("https://").removeprefix("http://").split(":")[0] == address:
-        yield Problem("Ltm.address", "This is the device's management address, and virtual servers can't use it.",
-                      "Give an address of a traffic network.", shown(address))  # fmt: skip
+def _authorities(ltm: Ltm) -> Iterator[Problem]:
+    devices = ltm.device.devices if isinstance(ltm.device, Pair) else {"": ltm.device}
+    for name, device in devices.items():
+        if isinstance(device, Device) and device.ca is not None:
+            try:
+                read(device.ca)
+            except ValueError as error:
+                at = f"Pair.devices.{name}.ca" if name else "Device.ca"
+                yield Problem(at, str(error), "A PEM file on the machine that runs `pulumi up`.", shown(device.ca))
+
+
+def _managed(spec: Spec, ltm: Ltm, managed: list[Any]) -> Iterator[Problem]:
+    """An address that a device is managed at serves nobody."""
+    hosts = {host_of(str(address)) for address in managed if known(address)}
+    places: dict[str, Any] = {"Ltm.address": ltm.address}
+    places |= {f"listeners.{name}.address": listener.address for name, listener in spec.listeners.items()}
+    for at, address in places.items():
+        if known(address) in hosts:
+            yield Problem(at, "This is the device's management address, and virtual servers can't use it.",
+                          "Give an address of a traffic network.", shown(address))  # fmt: skip

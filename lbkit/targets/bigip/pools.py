@@ -1,7 +1,8 @@
 """Pools, their nodes and members in F5's words.
 
-One address is one node on a device, shared by the pools. A member's name holds address and port, and a limited pool
-has a name of its own, because a limit can't be taken off a member: so every change comes up beside what runs.
+One address is one node on a device, shared by the pools; of late addresses, those that are one Output. A member's name
+holds address and port, and a limited pool has a name of its own, because a limit can't be taken off a member: so every
+change comes up beside what runs.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ def _node(plan: Plan, pool: str, key: str, node: Node) -> Ref:
     if address is not None:
         at = Ref("nodes", dashed(address))
         return at if at.key in plan.kinds["nodes"] else plan.add("nodes", at.key, _node_args(node))
-    at = plan.add("nodes", f"{pool}--{key}", _node_args(node))
+    if (shared := plan.late_nodes.get(id(node.address))) is not None:
+        return shared
+    at = plan.late_nodes[id(node.address)] = plan.add("nodes", f"{pool}--{key}", _node_args(node))
     plan.kinds["nodes"][at.key]["name"] = when_known(node.address, lambda found: late_name(plan, at.key, str(found)))
     return at
 

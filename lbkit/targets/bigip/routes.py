@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lbkit.spec import Answer, Listener, Redirect, Route
-from lbkit.spec.listener import precedence
+from lbkit.spec.listener import DEFAULT_PORTS, precedence
 from lbkit.targets.bigip.parts import Args, Ref, Text
 from lbkit.targets.bigip.tcl import escaped, event, quoted, within
 
 PoolRef = Callable[[str], Ref]
 _FORWARDED = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host")
-_PORTS = {"http": 80, "https": 443}
 
 
 def in_order(listener: Listener) -> list[tuple[str, Route]]:
@@ -101,12 +100,12 @@ def _forwarded(listener: Listener) -> Iterator[str]:
 
 
 def _asked(listener: Listener) -> Iterator[str]:
-    default = f":{_PORTS[listener.protocol]}"
+    default = f":{DEFAULT_PORTS[listener.protocol]}"
     yield "set host [HTTP::host]"
     yield 'set port ""'
     yield "regexp {:[0-9]+$} $host port"
     yield 'regsub {:[0-9]+$} $host "" host'
-    if listener.port != _PORTS[listener.protocol]:
+    if listener.port != DEFAULT_PORTS[listener.protocol]:
         yield f'if {{ $port eq "" }} {{ set port ":{listener.port}" }}'
     yield f'if {{ $port eq "{default}" }} {{ set port "" }}'
     yield "set name [string tolower $host]"
@@ -185,7 +184,7 @@ def _redirect(redirect: Redirect | None, listener: Listener) -> str:
     scheme = redirect.scheme or listener.protocol
     host = escaped(redirect.host) if redirect.host else "$host"
     if redirect.port is not None:
-        port = "" if redirect.port == _PORTS[scheme] else f":{redirect.port}"
+        port = "" if redirect.port == DEFAULT_PORTS[scheme] else f":{redirect.port}"
     else:
         port = "$port" if scheme == listener.protocol else ""
     target = escaped(redirect.path) if redirect.path else "[HTTP::uri]"

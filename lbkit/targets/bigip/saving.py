@@ -15,6 +15,7 @@ import pulumi_f5bigip as f5bigip
 from lbkit.errors import OperationError, Problem
 from lbkit.spec.inputs import is_output
 from lbkit.targets.bigip.device import Pair
+from lbkit.targets.bigip.parts import late_in
 from lbkit.targets.naming import child
 
 if TYPE_CHECKING:
@@ -60,18 +61,9 @@ def _judge(results: Any) -> None:
 
 
 def _digest(plan: Any) -> pulumi.Output[str]:
-    late: list[Any] = []
-    _collect(plan, late)
+    late = late_in(plan)
     known = hashlib.sha256(repr(_shape(plan)).encode()).hexdigest()
     return pulumi.Output.all(*late).apply(lambda found: hashlib.sha256(f"{known}{found}".encode()).hexdigest()[:16])
-
-
-def _collect(value: Any, late: list[Any]) -> None:
-    if is_output(value):
-        late.append(value)
-    elif isinstance(value, dict | list | tuple):
-        for item in value.values() if isinstance(value, dict) else value:
-            _collect(item, late)
 
 
 def _shape(value: Any) -> Any:

@@ -15,18 +15,18 @@ from lbkit.targets.bigip.parts import SUFFIX, Args, Plan, Ref, Text
 _OPTIONS = ["dont-insert-empty-fragments", "no-sslv3", "no-tlsv1", "no-tlsv1.1"]
 
 
-def client_profiles(plan: Plan, name: str, listener: Listener, read: Reader) -> list[Ref]:
+def client_profiles(plan: Plan, place: str, listener: Listener, read: Reader) -> list[Ref]:
     """One profile for clients without a known name, and one for each host name of the further certificates."""
     if not listener.tls:
         return []
-    common = _versions(listener.tls.min_version) | _clients(plan, name, listener, read)
-    cert, _ = _files(plan, f"{name}--default", listener.tls.default, read)
-    made = [plan.add("client_tls", name, {**cert, **common, "sni_default": "true", "server_name": ""})]
+    common = _versions(listener.tls.min_version) | _clients(plan, place, listener, read)
+    cert, _ = _files(plan, f"{place}--default", listener.tls.default, read)
+    made = [plan.add("client_tls", place, {**cert, **common, "sni_default": "true", "server_name": ""})]
     for key, item in listener.tls.names.items():
-        cert, pem = _files(plan, f"{name}--{key}", item, read)
+        cert, pem = _files(plan, f"{place}--{key}", item, read)
         for host in dict.fromkeys(pem.names if pem else ()):
             args = {**cert, **common, "sni_default": "false", "server_name": host}
-            made.append(plan.add("client_tls", f"{name}--{key}--{host.replace('*', '_')}", args))
+            made.append(plan.add("client_tls", f"{place}--{key}--{host.replace('*', '_')}", args))
     return made
 
 
@@ -51,9 +51,9 @@ def _versions(oldest: str) -> Args:
     }
 
 
-def _clients(plan: Plan, name: str, listener: Listener, read: Reader) -> Args:
+def _clients(plan: Plan, place: str, listener: Listener, read: Reader) -> Args:
     asked = listener.tls.client_ca if listener.tls else None
-    ca = "none" if asked is None else _authority(plan, f"{name}--clients", asked, read)
+    ca = "none" if asked is None else _authority(plan, f"{place}--clients", asked, read)
     return {
         "peer_cert_mode": "ignore" if asked is None else "require",
         "authenticate": "once",

@@ -7,12 +7,12 @@ object, never the old name again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lbkit.spec import Spec
 from lbkit.targets.bigip import health, pools, servers, tls
 from lbkit.targets.bigip.certificates import Reader, read
-from lbkit.targets.bigip.parts import LATE, Args, Plan, Ref, dashed, known, when_known
+from lbkit.targets.bigip.parts import Args, Plan, Ref, when_known
 
 if TYPE_CHECKING:
     from lbkit.targets.bigip import Ltm
@@ -45,16 +45,12 @@ def _server_tls(plan: Plan, key: str, spec: Spec, reader: Reader) -> Ref | None:
 
 
 def _addresses(plan: Plan, spec: Spec, ltm: Ltm) -> None:
-    """The virtual addresses that lbkit owns, each once; a late one can only be the placement's."""
+    """The virtual addresses that lbkit owns, each once."""
     if ltm.traffic_group is None:
         return
-    wanted: dict[Any, Any] = {}
-    for listener in spec.listeners.values():
-        address = listener.address or ltm.address
-        wanted.setdefault(known(address) or LATE, address)
+    wanted = {servers.address_key(item, ltm): item.address or ltm.address for item in spec.listeners.values()}
     for key, address in wanted.items():
-        args = {"name": when_known(address, lambda at: f"/{plan.partition}/{at}"), "traffic_group": ltm.traffic_group,
-                "auto_delete": False, "arp": True, "enabled": True, "icmp_echo": "enabled",
-                "advertize_route": "disabled", "conn_limit": 0}  # fmt: skip
-        place = key if key == LATE else dashed(key)
-        plan.addresses[key] = plan.add("virtual_addresses", place, args)
+        plan.add("virtual_addresses", key, {
+            "name": when_known(address, lambda at: f"/{plan.partition}/{at}"), "traffic_group": ltm.traffic_group,
+            "auto_delete": False, "arp": True, "enabled": True, "icmp_echo": "enabled",
+            "advertize_route": "disabled", "conn_limit": 0})  # fmt: skip

@@ -9,6 +9,7 @@ from lbkit.dataplane.gaps import GAPS
 from lbkit.spec import Listener, Spec
 from lbkit.spec.base import Model
 from lbkit.spec.gaps import Rule
+from lbkit.spec.listener import url
 from lbkit.spec.values import Seconds
 from lbkit.targets.base import Rendered, Target
 
@@ -40,7 +41,7 @@ class Native(Target):
         first = spec.listeners[min(spec.listeners)]
         return Rendered(
             endpoint=once(process.state, reached_at(first)),
-            urls={key: once(process.state, url(item)) for key, item in spec.listeners.items()},
+            urls={key: once(process.state, url(item, reached_at(item))) for key, item in spec.listeners.items()},
             pools={key: {"nodes": sorted(pool.nodes), "control": process.state} for key, pool in spec.pools.items()},
         )
 
@@ -53,8 +54,3 @@ def once(done: pulumi.Output[str], value: str) -> pulumi.Output[str]:
 def reached_at(listener: Listener) -> str:
     """The address on which a client of this machine reaches the listener."""
     return "127.0.0.1" if listener.address in (None, "0.0.0.0", "::") else str(listener.address)
-
-
-def url(listener: Listener) -> str:
-    host = reached_at(listener)
-    return f"{listener.protocol}://{f'[{host}]' if ':' in host else host}:{listener.port}"

@@ -44,7 +44,7 @@ def test_every_name_of_a_further_certificate_gets_its_own_profile(files: tuple[P
     made = plan("lb", spec(tls(item, names={"x": item})), LTM)
     names = {args["server_name"]: args["sni_default"] for args in made["client_tls"].values()}
     assert names == {"": "true", "a.example": "false", "*.a.example": "false"}
-    assert len(made["virtual_servers"]["l"]["client_profiles"]) == 3
+    assert len(made["virtual_servers"]["443"]["client_profiles"]) == 3
 
 
 def test_a_key_is_a_secret_for_pulumi(files: tuple[Path, Path]):  # F5-1

@@ -9,15 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 
+from lbkit import LoadBalancer, Spec
+from lbkit.errors import Belated
 from lbkit.targets.bigip import Device as Appliance
 from lbkit.targets.bigip import Ltm, Pair
+from tests.mocks import Registered, registered
 from tests.targets.bigip.double.device import Device
 from tests.targets.bigip.double.engine import Engine
 from tests.targets.bigip.double.provider import ProviderError
 from tests.targets.bigip.double.server import certificate
-from tests.targets.bigip.house import LTM, Q, device, program
+from tests.targets.bigip.house import LTM, Q, data, device, program
 
 ROUTED = {"pools.q": Q, "listeners.l.routes": {"r": {"host": "a.example", "path": "/v1", "pool": "q"}}}
 ANSWERED = {"listeners.l.routes": {"r": {"exact": "/a", "answer": {"status": 200, "body": "{ok}"}}}}
@@ -184,7 +188,7 @@ def test_a_create_that_fails_half_way_is_ended_by_the_next_up(made: tuple[Device
     with pytest.raises(ProviderError, match="told to refuse"):
         engine.up(program())
     at.fail_on = ""
-    assert engine.up(program()) == ["create l--server", "create saved"]
+    assert engine.up(program()) == ["create 80--server", "create saved"]
     settled(at, engine)
 
 
@@ -230,6 +234,77 @@ def test_a_late_address_that_changes_comes_up_beside_the_old(made: tuple[Device,
         "delete p--a--member",
         "delete p--a--node",
     ]
+
+
+def shared(*addresses: pulumi.Output[str] | str) -> Registered:
+    """Pools that have a node in common, which each names in its own way."""
+
+    def run() -> None:
+        wanted = data(
+            {
+                "pools.q": Q,
+                "pools.r": Q,
+                "listeners.m": {"port": 81, "pool": "q"},
+                "listeners.n": {"port": 82, "pool": "r"},
+            }
+        )
+        for pool, key, address in zip("pqr", "azz", addresses, strict=True):
+            wanted["pools"][pool]["nodes"][key]["address"] = address
+        LoadBalancer("lb", Spec.load(wanted), LTM)
+
+    return registered(run, preview=False)
+
+
+def test_one_output_in_several_pools_is_one_node(made: tuple[Device, Engine]):  # LB-4
+    at, engine = made
+    one = pulumi.Output.from_input("10.0.0.7")
+    engine.up(shared(one, one, pulumi.Output.from_input("10.0.0.8")))
+    settled(at, engine)
+    names = {pool: [name for name in found if "lbkit--" in name] for pool, found in at.members.items()}
+    assert names == {
+        "/Common/lb--p--pool": ["/Common/lbkit--p--a--10-0-0-7--node:8000"],
+        "/Common/lb--q--pool": ["/Common/lbkit--p--a--10-0-0-7--node:9000"],
+        "/Common/lb--r--pool": ["/Common/lbkit--r--z--10-0-0-8--node:9000"],
+    }
+
+
+@pytest.mark.parametrize("literal", [True, False])
+def test_outputs_that_came_out_the_same_are_named_by_their_paths(literal: bool):  # LB-4
+    first = "10.0.0.7" if literal else pulumi.Output.from_input("10.0.0.7")
+    with pytest.raises(Belated) as caught:
+        shared(first, pulumi.Output.from_input("10.0.0.7"), "10.0.0.9")
+    (found,) = caught.value.problems
+    assert found.path == "pools.q.nodes.z.address"
+    assert ("the node 10.0.0.7" if literal else "pools.p.nodes.a") in found.reason
+    assert "the same Output" in found.remedy
+
+
+LATE = {
+    "the server's own": ("10.1.0.10", "10.1.0.10", "pools.p.nodes.a.address", "call itself"),
+    "the device's": ("10.0.0.7", "192.0.2.1", "Ltm.address", "management"),
+    "no client's": ("10.0.0.7", "127.0.0.1", "address", "No traffic"),
+    "another kind than SNAT's": ("fd00::7", "10.1.0.10", "pools.p.nodes.a.address", "no IPv6 address"),
+    "another kind than the clients'": ("10.0.0.7", "2001:db8::9", "listeners.l.allow", "can reach an IPv6"),
+}
+
+
+@pytest.mark.parametrize("case", LATE)
+def test_a_late_address_keeps_the_rules_of_the_placement(case: str):  # LB-4, F5-8
+    node, server, path, reason = LATE[case]
+
+    def run() -> None:
+        wanted = data({"listeners.l.allow": ["10.0.0.0/8"]})
+        wanted["pools"]["p"]["nodes"]["a"]["address"] = pulumi.Output.secret(node)
+        appliance = Appliance(address=pulumi.Output.from_input("https://192.0.2.1"), token="t")
+        ltm = Ltm(address=pulumi.Output.secret(server), snat=["10.9.0.1"], device=appliance)
+        LoadBalancer("lb", Spec.load(wanted), ltm)
+
+    with pytest.raises(Belated) as caught:
+        registered(run, preview=False)
+    found = {problem.path: problem for problem in caught.value.problems}
+    assert reason in found[path].reason
+    assert node not in str(caught.value)
+    assert server not in str(caught.value)
 
 
 def test_a_foreign_node_with_the_address_is_refused_and_not_taken_over(made: tuple[Device, Engine]):

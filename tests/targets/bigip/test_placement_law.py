@@ -61,7 +61,8 @@ def test_the_number_of_processes_decides_which_limits_can_be():  # LB-3
 
 
 @pytest.mark.parametrize("field", OF_DEVICE)
-def test_a_field_of_the_device_changes_its_provider(field: str):  # LB-3
+def test_a_field_of_the_device_changes_its_provider(field: str, monkeypatch: pytest.MonkeyPatch):  # LB-3
+    monkeypatch.setattr("lbkit.targets.bigip.placement.read", lambda path: None)
     assert plan(device=Device(**ACCOUNT)) != plan(device=Device(**{**ACCOUNT, field: OF_DEVICE[field]}))
 
 

@@ -51,7 +51,7 @@ FEATURES: dict[str, tuple[dict[str, Any], Ltm]] = {
 
 
 @pytest.mark.parametrize("feature", FEATURES)
-def test_the_plan_of_a_feature_is_the_golden_one(feature: str):  # F5-2..6
+def test_the_plan_of_a_feature_is_the_golden_one(feature: str):  # F5-2, F5-3, F5-4, F5-6
     changes, ltm = FEATURES[feature]
     golden(f"bigip-{feature}", program(changes, ltm).resources)
 

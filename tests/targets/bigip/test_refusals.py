@@ -15,6 +15,9 @@ from lbkit.targets.bigip import Device, Ltm, Pair
 from tests.targets.bigip.house import LTM, Q, spec
 from tests.targets.bigip.test_translate import HTTPS, NAMED, TCP, TLS
 
+MANAGED = Ltm(address="10.1.0.10", device=Device(address="https://192.0.2.1:8443", token="t"))
+MEMBERS = {key: Device(address=f"192.0.2.{number}", token="t") for number, key in enumerate("ab", start=1)}
+PAIRED = Ltm(address="10.1.0.10", device=Pair(devices=MEMBERS, talk_to="a", group="g"))
 TWO = {"pools.q": Q, "listeners.l.routes": {"r": {"path": "/v1", "pool": "q"}}}
 
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
@@ -93,8 +96,17 @@ def test_what_a_bigip_cannot_do_is_named(changes: dict[str, Any], path: str, rea
         ({"listeners.l.allow": ["fd00::/8"]}, LTM, "listeners.l.allow", "IPv4"),
         ({"listeners.l.allow": ["10.0.0.0/8"]}, Ltm(address="2001:db8::1"), "listeners.l.allow", "IPv6"),
         ({"pools.p.nodes.a.address": "10.1.0.10"}, LTM, "pools.p.nodes.a.address", "call itself"),
-        ({"listeners.l.address": "127.0.0.1"}, LTM, "listeners.l.address", "can't be served"),
+        ({"listeners.l.address": "127.0.0.1"}, LTM, "listeners.l.address", "No traffic"),
         ({}, Ltm(address="192.0.2.1", device=Device(address="192.0.2.1:8443", token="t")), "Ltm.address", "management"),
+        ({"listeners.l.address": "192.0.2.1"}, MANAGED, "listeners.l.address", "management"),
+        ({"listeners.l.address": "192.0.2.2"}, PAIRED, "listeners.l.address", "management"),
+        ({}, Ltm(address="10.1.0.10", snat=["10.0.0.1"]), "Ltm.snat", "answer itself"),
+        (
+            {},
+            Ltm(address="10.1.0.10", device=Device(address="192.0.2.1", token="t", ca="/none.pem")),
+            "Device.ca",
+            "can't be read",
+        ),
         (TLS, LTM, "listeners.l.tls.default.certificate", "can't be read"),
         (NAMED, LTM, "listeners.l.tls.names.x.certificate", "can't be read"),
         ({**HTTPS, "pools.p.tls": {"ca": "/none.pem"}}, LTM, "pools.p.tls.ca", "can't be read"),
@@ -125,8 +137,7 @@ def test_all_problems_come_at_once():  # LB-2
 
 
 def pair(**changes: Any) -> Pair:
-    devices = {key: Device(address="192.0.2.1", token="t") for key in "ab"}
-    return Pair(**{"devices": devices, "talk_to": "a", "group": "g", **changes})
+    return Pair(**{"devices": MEMBERS, "talk_to": "a", "group": "g", **changes})
 
 
 MISTAKES: list[tuple[str, Any, str]] = [
@@ -135,6 +146,21 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("an empty destination", lambda: Ltm(address=""), "Ltm.address"),
     ("`host` for the device", lambda: Device(host="x", user="u", password="p"), "Device.host"),  # type: ignore[call-arg]
     ("the seed's own placeholder", lambda: Device(address="my_bigip_host", user="u", password="p"), "Device.address"),
+    ("the seed's user", lambda: Device(address="192.0.2.1", user="my_bigip_user", password="p"), "Device.user"),
+    ("the seed's password", lambda: Device(address="192.0.2.1", user="u", password="my_bigip_password"), "Device.password"),
+    ("a device's port that is none", lambda: Device(address="192.0.2.1:99999", token="t"), "Device.address"),
+    ("a pair of one device", lambda: pair(devices=dict.fromkeys("ab", MEMBERS["a"])), "Pair.devices"),
+    ("a broadcast address", lambda: Ltm(address="255.255.255.255"), "Ltm.address"),
+    ("SNAT to a group", lambda: Ltm(address="10.0.0.9", snat=["224.0.0.1"]), "Ltm.snat"),
+    ("one SNAT address without its list", lambda: Ltm(address="10.0.0.9", snat="10.0.0.8"), "Ltm.snat"),  # type: ignore[arg-type]
+    ("a flag for SNAT", lambda: Ltm(address="10.0.0.9", snat=True), "Ltm.snat"),  # type: ignore[arg-type]
+    ("F5's words in a probe", lambda: spec({"pools.p.health_check.receive": "200"}), "pools.p.health_check.receive"),
+    ("F5's word for a weight", lambda: spec({"pools.p.nodes.a.ratio": 3}), "pools.p.nodes.a.ratio"),
+    ("F5's word for a limit", lambda: spec({"pools.p.connection_limit": 3}), "pools.p.connection_limit"),
+    ("F5's word for draining", lambda: spec({"pools.p.nodes.a.admin_state": "user-disabled"}), "pools.p.nodes.a.admin_state"),
+    ("a full path as the pool", lambda: spec({"listeners.l.pool": "/Common/p"}), "listeners.l.pool"),
+    ("a mask on the listener", lambda: spec({"listeners.l.address": "10.1.0.10/24"}), "listeners.l.address"),
+    ("one port twice", lambda: spec({"pools.q": Q, "listeners.m": {"port": 80, "pool": "q"}}), "listeners.m.port"),
     ("`username` for the user", lambda: Device(address="192.0.2.1", username="u", password="p"), "Device.username"),  # type: ignore[call-arg]
     ("a listener without port", lambda: spec({"listeners.l": {"pool": "p"}}), "listeners.l.port"),
     ("`partition` on a pool", lambda: spec({"pools.p.partition": "Common"}), "pools.p.partition"),
@@ -184,6 +210,15 @@ def test_a_mistake_is_an_error_that_names_the_field_and_the_remedy(mistake: str,
     assert all(said(p) for p in caught.value.problems)
 
 
+@pytest.mark.parametrize(("address", "right"), [("[2001:db8::1]:8443", True), ("[::::]", False), ("[10.0.0.1]", False)])
+def test_an_address_in_brackets_is_one_of_ipv6(address: str, right: bool):
+    if right:
+        assert Device(address=address, token="t").address == address
+    else:
+        with pytest.raises(SpecError, match="management address"):
+            Device(address=address, token="t")
+
+
 def test_source_addresses_are_of_the_nodes_kind():
     wanted = spec({"pools.p.nodes.a.address": "fd00::1"})
     (found,) = problems(wanted, Ltm(address="10.1.0.10", snat=["10.9.0.1"]))
@@ -214,6 +249,19 @@ def test_no_error_shows_a_secret():  # F5-1
         with pytest.raises(SpecError) as caught:
             Device(**{"address": "192.0.2.10", "user": "admin", "password": "hunter2-secret", **broken})  # type: ignore[arg-type]
         assert "hunter2" not in str(caught.value)
+    account = "https://admin:hunter2/@secret@192.0.2.10"
+    for make in (
+        lambda: Device(address=account, token="t"),
+        lambda: Device(address=account.removeprefix("https://"), token="t"),
+        lambda: Ltm(address="192.0.2.80", device=account),
+        lambda: Ltm(address=account),
+        lambda: pair(devices={"a": account, "b": device}),
+        lambda: Ltm.load({"address": "192.0.2.80", "device": account}),
+    ):
+        with pytest.raises(SpecError) as caught:
+            make()
+        assert not re.search("hunter2|secret|admin", str(caught.value)), str(caught.value)
+        assert caught.value.problems[0].reason
     with pytest.raises(SpecError, match="Did you mean `password`") as caught:
         Device(address="192.0.2.10", user="admin", pasword="hunter2-secret")  # type: ignore[call-arg]
     assert "hunter2" not in str(caught.value), "a slip in the field's name"

@@ -251,7 +251,7 @@ def test_what_sends_clients_to_a_pool_waits_for_its_members(pool: str | None):
                   "listeners.m": {"port": 81, "pool": "p"}})  # fmt: skip
     made = plan("lb", found, LTM)
     for kind in ("rules", "virtual_servers", *(["policies"] if pool else [])):
-        waits = {ref.key for ref in made[kind]["l"]["after"] if ref.kind == "members"}
+        waits = {ref.key for ref in made[kind]["80"]["after"] if ref.kind == "members"}
         assert {"q--10-0-1-1-9000", *(("p--10-0-0-1-8000", "p--10-0-0-2-8000") if pool else ())} == waits
 
 

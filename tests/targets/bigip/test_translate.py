@@ -77,45 +77,59 @@ VALUES: list[tuple[dict[str, Any], str, str, dict[str, Any]]] = [
      {"peer_cert_mode": "require", "ca_file": "/Common/ca.crt"}),
     ({**HTTPS, "pools.p.tls": {"ca": "/ca.pem", "server_name": "n.x"}}, "server_tls", "p--named", {"server_name": "n.x"}),
     # timers
-    ({"pools.p.timeouts.idle": 900}, "tcp", "l", {"idle_timeout": 900}),
-    ({"pools.p.timeouts.keep_alive": 9}, "one_connect", "l", {"idle_timeout_override": "9", "limit_type": "none"}),
-    ({**TCP, "pools.p.timeouts": {"idle": 86_400, "connect": 7}}, "fast_l4", "l", {"idle_timeout": "86400", "tcp_handshake_timeout": "7"}),
+    ({"pools.p.timeouts.idle": 900}, "tcp", "80", {"idle_timeout": 900}),
+    ({"pools.p.timeouts.keep_alive": 9}, "one_connect", "80", {"idle_timeout_override": "9", "limit_type": "none"}),
+    ({**TCP, "pools.p.timeouts": {"idle": 86_400, "connect": 7}}, "fast_l4", "80", {"idle_timeout": "86400", "tcp_handshake_timeout": "7"}),
     # virtual servers
-    ({}, "virtual_servers", "l", {"destination": "10.1.0.10", "port": 80, "source": "0.0.0.0/0", "mask": "255.255.255.255",
+    ({}, "virtual_servers", "80", {"destination": "10.1.0.10", "port": 80, "source": "0.0.0.0/0", "mask": "255.255.255.255",
                                   "source_address_translation": "automap", "ip_protocol": "tcp", "policies": [],
-                                  "profiles": [Ref("tcp", "l"), Ref("http", "l"), Ref("one_connect", "l")]}),
-    ({}, "http", "l", {"insert_xforwarded_for": "enabled"}),
-    (TCP, "virtual_servers", "l", {"profiles": [Ref("fast_l4", "l")], "irules": [], "client_profiles": []}),
-    ({"listeners.l.address": "2001:db8::9"}, "virtual_servers", "l", {"source": "::/0", "mask": ":".join(["ffff"] * 8)}),
-    ({"listeners.l.allow": ["10.0.0.0/8", "172.16.0.0/12"]}, "virtual_servers", "l--172-16-0-0-12", {"source": "172.16.0.0/12"}),
+                                  "profiles": [Ref("tcp", "80"), Ref("http", "80"), Ref("one_connect", "80")]}),
+    ({}, "http", "80", {"insert_xforwarded_for": "enabled"}),
+    (TCP, "virtual_servers", "80", {"profiles": [Ref("fast_l4", "80")], "irules": [], "client_profiles": []}),
+    ({"listeners.l.address": "2001:db8::9"}, "virtual_servers", "6-2001-0db8-0000-0000-0000-0000-0000-0009-80",
+     {"source": "::/0", "mask": ":".join(["ffff"] * 8)}),
+    ({"listeners.l.address": "10.1.0.10"}, "virtual_servers", "80", {"description": "listener l of lb"}),
+    ({"listeners.l.allow": ["10.0.0.0/8", "172.16.0.0/12"]}, "virtual_servers", "80--172-16-0-0-12", {"source": "172.16.0.0/12"}),
     ({"listeners.l.pool": None, "listeners.l.redirect": {"port": 8443}, "listeners.m": {"port": 81, "pool": "p"}},
-     "virtual_servers", "l", {"pool": ""}),
-    ({**HTTPS, "pools.p.tls": {"verify": False}}, "virtual_servers", "l", {"server_profiles": [Ref("server_tls", "p")]}),
+     "virtual_servers", "80", {"pool": ""}),
+    ({**HTTPS, "pools.p.tls": {"verify": False}}, "virtual_servers", "80", {"server_profiles": [Ref("server_tls", "p")]}),
     # stickiness
-    ({"pools.p.sticky": {}}, "cookies", "l", {"cookie_name": "lbkit", "expiration": "0", "method": "insert"}),
-    ({"pools.p.sticky": {"cookie": "c", "ttl": 86_399}}, "cookies", "l", {"cookie_name": "c", "expiration": "0:23:59:59"}),
-    ({"pools.p.sticky": {"ttl": 86_400}}, "cookies", "l", {"expiration": "1:0:0:0"}),
-    ({"pools.p.sticky": {}}, "virtual_servers", "l", {"persistence_profiles": [Ref("cookies", "l")],
-                                                     "default_persistence_profile": Ref("cookies", "l")}),
-    ({"pools.p.algorithm": "source_hash"}, "sources", "l", {"hash_algorithm": "carp", "mask": "255.255.255.255"}),
-    ({**TCP, "pools.p.algorithm": "source_hash"}, "virtual_servers", "l", {"default_persistence_profile": Ref("sources", "l")}),
+    ({"pools.p.sticky": {}}, "cookies", "80", {"cookie_name": "lbkit", "expiration": "0", "method": "insert"}),
+    ({"pools.p.sticky": {"cookie": "c", "ttl": 86_399}}, "cookies", "80", {"cookie_name": "c", "expiration": "0:23:59:59"}),
+    ({"pools.p.sticky": {"ttl": 86_400}}, "cookies", "80", {"expiration": "1:0:0:0"}),
+    ({"pools.p.sticky": {}}, "virtual_servers", "80", {"persistence_profiles": [Ref("cookies", "80")],
+                                                     "default_persistence_profile": Ref("cookies", "80")}),
+    ({"pools.p.algorithm": "source_hash"}, "sources", "80", {"hash_algorithm": "carp", "mask": "255.255.255.255"}),
+    ({**TCP, "pools.p.algorithm": "source_hash"}, "virtual_servers", "80", {"default_persistence_profile": Ref("sources", "80")}),
     # TLS from the clients
-    (TLS, "client_tls", "l", {"sni_default": "true", "server_name": "", "ciphers": "TLSv1_3:DEFAULT", "peer_cert_mode": "ignore"}),
-    ({**TLS, "listeners.l.tls.min_version": "1.3"}, "client_tls", "l", {"ciphers": "TLSv1_3"}),
-    ({**TLS, "listeners.l.tls.client_ca": "device:/Common/ca.crt"}, "client_tls", "l",
+    (TLS, "client_tls", "443", {"sni_default": "true", "server_name": "", "ciphers": "TLSv1_3:DEFAULT", "peer_cert_mode": "ignore"}),
+    ({**TLS, "listeners.l.tls.min_version": "1.3"}, "client_tls", "443", {"ciphers": "TLSv1_3"}),
+    ({**TLS, "listeners.l.tls.client_ca": "device:/Common/ca.crt"}, "client_tls", "443",
      {"peer_cert_mode": "require", "ca_file": "/Common/ca.crt", "client_cert_ca": "/Common/ca.crt"}),
-    (NAMED, "client_tls", "l--x--b.example", {"sni_default": "false", "server_name": "b.example"}),
-    (NAMED, "virtual_servers", "l", {"client_profiles": [Ref("client_tls", "l"), Ref("client_tls", "l--x--b.example")]}),
-    (ON_DEVICE, "client_tls", "l", {"cert": "/Common/mine.crt", "key": "/Common/mine.key", "chain": "none"}),
+    (NAMED, "client_tls", "443--x--b.example", {"sni_default": "false", "server_name": "b.example"}),
+    (NAMED, "virtual_servers", "443", {"client_profiles": [Ref("client_tls", "443"), Ref("client_tls", "443--x--b.example")]}),
+    (ON_DEVICE, "client_tls", "80", {"cert": "/Common/mine.crt", "key": "/Common/mine.key", "chain": "none"}),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("changes", "kind", "key", "wanted"), VALUES, ids=lambda value: str(value)[:60])
 def test_a_field_becomes_these_words(
     changes: dict[str, Any], kind: str, key: str, wanted: dict[str, Any]
-):  # F5-2..6, LB-3
+):  # F5-2, F5-3, F5-4, F5-6, LB-3
     args = planned(changes)[kind][key]
     assert {field: args[field] for field in wanted} == wanted
+
+
+@pytest.mark.parametrize("pool", ["p", "q"])
+def test_the_configured_algorithm_reaches_each_pool_and_the_default_is_round_robin(pool: str):  # F5-6
+    both = {"pools.q": Q, "listeners.m": {"port": 81, "pool": "q"}}
+    assert planned(both)["pools"][pool]["load_balancing_mode"] == "round-robin"
+    chosen = planned({**both, f"pools.{pool}.algorithm": "least_connections"})["pools"]
+    assert {key: item["load_balancing_mode"] for key, item in chosen.items()} == {
+        "p": "round-robin",
+        "q": "round-robin",
+        pool: "least-connections-member",
+    }
 
 
 @pytest.mark.parametrize(
@@ -156,12 +170,12 @@ def test_other_names_and_another_order_in_the_spec_change_nothing():  # UK-19
 )
 def test_source_addresses(snat: Any, translation: str, members: list[str] | None):
     made = planned({}, Ltm(address="10.1.0.10", snat=snat, partition="Team"))
-    server = made["virtual_servers"]["l"]
+    server = made["virtual_servers"]["80"]
     assert server["source_address_translation"] == translation
     assert server["snatpool"] == (Ref("snat_pools", "addresses") if members else "")
     assert (made["snat_pools"]["addresses"]["members"] if members else None) == members
     shared = "255.255.255.255" if snat == "none" else "any"
-    assert made["one_connect"]["l"]["source_mask"] == shared, "a client's own address is never another's"
+    assert made["one_connect"]["80"]["source_mask"] == shared, "a client's own address is never another's"
 
 
 def test_every_name_is_in_the_partition():
@@ -185,4 +199,4 @@ def test_addresses_that_are_somebody_elses_are_left_alone():
 
 def test_websocket_frames():
     made = planned({}, Ltm(address="10.1.0.10", websocket=True))
-    assert "/Common/websocket" in made["virtual_servers"]["l"]["profiles"]
+    assert "/Common/websocket" in made["virtual_servers"]["80"]["profiles"]

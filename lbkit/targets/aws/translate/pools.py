@@ -6,10 +6,11 @@ import ipaddress
 from typing import Any
 
 from lbkit.spec import HealthCheck, Node, Pool, Spec
+from lbkit.spec.health import speaks
 from lbkit.spec.inputs import is_output
 from lbkit.targets.aws.placement import Application, Network, Placement
 from lbkit.targets.aws.plan import BALANCER, Args, Plan, Planned, Ref, key, slug
-from lbkit.targets.aws.rules import address, health_protocol, health_timeout, instance, judged
+from lbkit.targets.aws.rules import address, health_timeout, instance, judged
 from lbkit.targets.aws.translate.balancer import elastic
 from lbkit.targets.aws.translate.firewall import ways_to
 
@@ -91,7 +92,7 @@ def _health_check(pool: Pool, check: HealthCheck, grpc: str | None) -> Args:
     asks = {"path": check.path, "matcher": grpc or check.codes} if check.path else {}
     return {
         "enabled": True,
-        "protocol": health_protocol(pool, check).upper(),
+        "protocol": speaks(check, pool.protocol).upper(),
         "port": str(check.port) if check.port else "traffic-port",
         "interval": int(check.interval),
         "timeout": int(health_timeout(pool)),

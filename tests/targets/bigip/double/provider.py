@@ -224,6 +224,7 @@ def _virtual(args: Args) -> dict[str, Any]:
     translation = {"type": args["sourceAddressTranslation"], "pool": args.get("snatpool")}
     dot = "." if ":" in args["destination"] else ":"
     return {
+        "description": args.get("description", ""),
         "destination": f"{args['destination']}{dot}{args['port']}", "ipProtocol": args["ipProtocol"], "mask": args["mask"],
         "source": args["source"], "pool": args["pool"], "rules": args["irules"], "policies": args["policies"] or None,
         "persist": persist or None, "profiles": profiles, "sourcePort": args["sourcePort"],

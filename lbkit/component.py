@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from lbkit.errors import Problem, SpecError
 from lbkit.spec import Spec
+from lbkit.spec.inputs import located
 from lbkit.spec.values import Name
 from lbkit.targets.base import Target, check
 
@@ -42,6 +43,8 @@ class LoadBalancer(pulumi.ComponentResource):
         _check_target(target)
         known = spec if isinstance(spec, Spec) else Spec.load(spec)
         check(name, known, target)
+        located(known, "")
+        located(target, type(target).__name__)
         super().__init__("lbkit:index:LoadBalancer", name, {"spec": known.model_dump()}, opts)
         for note in target.notes(known):
             pulumi.info(self.spelled(note), resource=self)

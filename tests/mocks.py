@@ -107,8 +107,19 @@ def registered(
         {f"project:{k}": v for k, v in (config or {}).items()}, [f"project:{k}" for k in secrets]
     )
 
-    pulumi.runtime.test(program)()
+    try:
+        pulumi.runtime.test(program)()
+    finally:
+        _settle()
     return found
+
+
+def _settle() -> None:
+    """End what a program that failed left running: it would fail the next one."""
+    left = asyncio.all_tasks(_LOOP)
+    for task in left:
+        task.cancel()
+    _LOOP.run_until_complete(asyncio.gather(*left, return_exceptions=True))
 
 
 def run_program(name: str, *, preview: bool, config: dict[str, str], secrets: tuple[str, ...] = ()) -> Registered:

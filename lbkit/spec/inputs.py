@@ -8,12 +8,15 @@ A late value may be secret, so no error shows it.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union
+from weakref import WeakKeyDictionary
 
-from pydantic import GetCoreSchemaHandler, ValidationError, ValidationInfo
+from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError, ValidationInfo
 from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
 from lbkit.errors import Belated, Problem
+from lbkit.spec.wording import worded
 
 T = TypeVar("T")
 
@@ -24,23 +27,67 @@ def is_output(value: object) -> bool:
     return module is not None and isinstance(value, module.Output)
 
 
+class _Arrival:
+    """The check of a late value. Where the value stands in the user's spec is known later than the check."""
+
+    def __init__(self, check: Callable[[Any], Any], path: str, before: _Arrival | None) -> None:
+        self.check, self.path, self.before = check, path, before
+
+    def __call__(self, known: Any) -> Any:
+        try:
+            return self.check(known)
+        except Belated as error:
+            raise Belated(*(Problem(_joined(self.path, p.path), p.reason, p.remedy) for p in error.problems)) from None
+
+
+_arrivals: WeakKeyDictionary[Any, _Arrival] = WeakKeyDictionary()
+
+
+def arriving(value: Any, check: Callable[[Any], Any], path: str = "") -> Any:
+    """The late value, checked when it is there. The check returns it or raises Belated, with paths from `path` on."""
+    arrival = _Arrival(check, path, _arrivals.get(value))
+    late = value.apply(arrival)
+    _arrivals[late] = arrival
+    return late
+
+
+def located(value: Any, path: str) -> None:
+    """Tell the checks of all late values in a spec or placement where they stand."""
+    if is_output(value):
+        arrival = _arrivals.get(value)
+        while arrival is not None:
+            arrival.path, arrival = path, arrival.before
+    for step, inner in _inside(value):
+        located(inner, _joined(path, step))
+
+
+def _inside(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, BaseModel):
+        yield from ((name, getattr(value, name)) for name in type(value).model_fields)
+    elif isinstance(value, dict):
+        yield from ((str(key), item) for key, item in value.items())
+    elif isinstance(value, list):
+        yield from ((str(index), item) for index, item in enumerate(value))
+
+
+def _joined(*parts: str) -> str:
+    return ".".join(part for part in parts if part)
+
+
 class _Later:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         schema = handler(source)
         checker = SchemaValidator(schema)
 
-        def arrived(value: Any, field: str | None) -> Any:
+        def arrived(value: Any) -> Any:
             try:
                 return checker.validate_python(value)
             except ValidationError as error:
-                reason = error.errors(include_input=False, include_url=False)[0]["msg"]
-            problem = Problem(field or "", reason.removeprefix("Value error, "))
-            raise Belated(problem)
+                found = error.errors(include_input=False, include_url=False)
+            raise Belated(*(Problem(_joined(*map(str, detail["loc"])), worded(detail)) for detail in found))
 
         def wrap(value: Any, check: core_schema.ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-            if is_output(value):
-                return value.apply(lambda known: arrived(known, info.field_name))
-            return check(value)
+            return arriving(value, arrived, info.field_name or "") if is_output(value) else check(value)
 
         return core_schema.with_info_wrap_validator_function(
             wrap, schema, serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value)
@@ -56,8 +103,18 @@ if TYPE_CHECKING:
     import pulumi
 
     Input = Union[T, "pulumi.Output[T]"]  # noqa: UP007  the name is a string here
+    Inputs = Sequence[Input[T]]  # for mypy a list[str] is one too
+    InputMap = Mapping[str, Input[T]]
 else:
 
     class Input:
         def __class_getitem__(cls, item: Any) -> Any:
             return Annotated[item, _Later()]
+
+    class Inputs:
+        def __class_getitem__(cls, item: Any) -> Any:
+            return list[Input[item]]
+
+    class InputMap:
+        def __class_getitem__(cls, item: Any) -> Any:
+            return dict[str, Input[item]]

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from lbkit.errors import Problem
 from lbkit.spec.base import Model, default, shown, wrong
-from lbkit.spec.inputs import Input
+from lbkit.spec.inputs import Input, Inputs
 from lbkit.spec.values import (
     Address,
     Cidr,
@@ -59,7 +59,7 @@ class Redirect(Model):
     """An answer that sends the client elsewhere; what is unset stays as it was asked."""
 
     scheme: Literal["http", "https"] | None = None
-    host: Host | None = None
+    host: Input[Host] | None = None
     port: Port | None = None
     path: Path | None = None
     status: Literal[301, 302, 307, 308] = 308
@@ -185,13 +185,13 @@ class Listener(Model):
     """Certificates; with protocol `https` only, and always there."""
     address: Address | None = None
     """Address of the balancer's machine to listen on. Unset: all of them."""
-    allow: list[Cidr] = Field(default_factory=list)
+    allow: Inputs[Cidr] = Field(default_factory=list)
     """Ranges that clients may come from. Empty: everywhere."""
     timeouts: ClientTimeouts = ClientTimeouts()
     limits: RequestLimits = RequestLimits()
-    proxy_protocol: list[Cidr] = Field(default_factory=list)
+    proxy_protocol: Inputs[Cidr] = Field(default_factory=list)
     """Peers that send a PROXY protocol header first; connections of all others are refused. Empty: nobody sends one."""
-    trust_forwarded: list[Cidr] = Field(default_factory=list)
+    trust_forwarded: Inputs[Cidr] = Field(default_factory=list)
     """Peers whose X-Forwarded-*, Forwarded and X-Real-IP headers are believed and added to; those of others are replaced."""
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ import ipaddress
 import logging
 import socket
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -300,8 +300,8 @@ class _Acceptor:
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-def _networks(ranges: list[str]) -> list[Network]:
-    return [ipaddress.ip_network(item) for item in ranges]
+def _networks(ranges: Sequence[object]) -> list[Network]:
+    return [ipaddress.ip_network(str(item)) for item in ranges]
 
 
 def _within(address: str, networks: list[Network]) -> bool:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from lbkit.errors import Problem
 from lbkit.spec import Spec
-from lbkit.spec.inputs import Input
+from lbkit.spec.inputs import Input, Inputs
 from lbkit.spec.values import Address, Count
 from lbkit.targets.base import Rendered, Rule, Target
 from lbkit.targets.bigip.device import Device, ObjectName, Pair, TrafficGroup, checked
@@ -38,7 +38,7 @@ class Ltm(Target):
     """Device(...), Pair(...), or a pulumi_f5bigip.Provider of yours. Unset: the default provider, from its configuration."""
     partition: ObjectName = "Common"
     """Partition of all objects; it must exist."""
-    snat: Literal["automap", "none"] | list[Input[Address]] = Field(default="automap", min_length=1)
+    snat: Literal["automap", "none"] | Inputs[Address] = Field(default="automap", min_length=1)
     """Source address towards the nodes: the device's own, these addresses, or the client's. `none` works only where the
     nodes answer through the BIG-IP."""
     traffic_group: TrafficGroup | None = "/Common/traffic-group-1"

@@ -6,11 +6,15 @@ fast L4 ones. One virtual server for each range of `allow`: the device has one s
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from lbkit.spec import Listener, Pool, Spec, Timeouts
 from lbkit.spec.balancer import uses
+from lbkit.spec.inputs import is_output
 from lbkit.targets.bigip.parts import LATE, Args, Plan, Ref, dashed_range, everywhere, known, one_host, when_known
+from lbkit.targets.bigip.placement import reaching
 from lbkit.targets.bigip.routes import by_policy, policy, rule
 from lbkit.targets.bigip.tls import client_profiles
 
@@ -39,7 +43,7 @@ def add(plan: Plan, name: str, spec: Spec, ltm: Ltm, pools: dict[str, Ref], read
     else:
         stack = _layer4(plan, name, first)
     sticks = _persistence(plan, name, first, address)
-    for suffix, source in _sources(listener, address):
+    for suffix, source in _sources(name, listener, address):
         plan.add("virtual_servers", f"{name}{suffix}", {
             "destination": address, "port": listener.port, "mask": when_known(address, one_host), "source": source,
             "ip_protocol": "tcp", "pool": pools[listener.pool] if listener.pool else "", **stack,
@@ -59,10 +63,16 @@ def _leads_to(listener: Listener) -> list[str]:
     return list(dict.fromkeys(pool for _, pool in uses(listener)))
 
 
-def _sources(listener: Listener, address: Any) -> list[tuple[str, Any]]:
+def _sources(name: str, listener: Listener, address: Any) -> Iterator[tuple[str, Any]]:
+    """(end of the key, source). A late range is known by its place among the late ones."""
     if not listener.allow:
-        return [("", when_known(address, everywhere))]
-    return [(f"--{dashed_range(item)}", item) for item in listener.allow]
+        yield "", when_known(address, everywhere)
+    late = itertools.count()
+    for item in listener.allow:
+        if is_output(item):
+            yield f"--late-{next(late)}", reaching(f"listeners.{name}.allow", item, known(address))
+        else:
+            yield f"--{dashed_range(str(item))}", item
 
 
 def _http(

@@ -156,7 +156,7 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("a wildcard address", lambda: Ltm(address="0.0.0.0"), "Ltm.address"),
     ("a port in the virtual address", lambda: Ltm(address="10.0.0.9:80"), "Ltm.address"),
     ("a full path as the address", lambda: Ltm(address="/Common/10.0.0.9"), "Ltm.address"),
-    ("F5's word for SNAT addresses", lambda: Ltm(address="10.0.0.9", snat="snatpool"), "Ltm.snat"),  # type: ignore[arg-type]
+    ("F5's word for SNAT addresses", lambda: Ltm(address="10.0.0.9", snat="snatpool"), "Ltm.snat"),
     ("SNAT to nowhere", lambda: Ltm(address="10.0.0.9", snat=[]), "Ltm.snat"),
     ("a short traffic group", lambda: Ltm(address="10.0.0.9", traffic_group="traffic-group-1"), "Ltm.traffic_group"),
     ("the device as text", lambda: Ltm(address="10.0.0.9", device="192.0.2.1"), "Ltm.device"),

@@ -52,7 +52,9 @@ class Model(BaseModel):
 
         def __setattr__(self, name: str, value: Any) -> None:
             reason = "What is said once is not changed; others may hold it."
-            problem = Problem(join(type(self).__name__, name), reason, f"Make another: model_copy(update={{'{name}': ...}}).")
+            problem = Problem(
+                join(type(self).__name__, name), reason, f"Make another: model_copy(update={{'{name}': ...}})."
+            )
             raise SpecError(f"{type(self).__name__} can't be changed", [problem])
 
     @classmethod

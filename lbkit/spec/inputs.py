@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args
 from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError, ValidationInfo
@@ -97,6 +97,11 @@ class _Later:
 def may_be_late(annotation: Any) -> bool:
     """Whether a type, written with its extras, is `Input[...]`."""
     return any(isinstance(extra, _Later) for extra in getattr(annotation, "__metadata__", ()))
+
+
+def takes_late(annotation: Any) -> bool:
+    """Whether a type is `Input[...]`, or holds entries that are."""
+    return may_be_late(annotation) or any(takes_late(inner) for inner in get_args(annotation))
 
 
 if TYPE_CHECKING:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lbkit.errors import Problem
+from lbkit.errors import Belated, Problem
 from lbkit.spec.base import Model, default, shown, wrong
-from lbkit.spec.inputs import Input, Inputs
+from lbkit.spec.inputs import Input, Inputs, arriving, is_output
 from lbkit.spec.values import (
     Address,
     Cidr,
@@ -199,7 +201,18 @@ class Listener(Model):
         problems = [*_tls(self), *_targets(self)]
         if problems:
             raise wrong(*problems)
+        plain = [item for item in self.allow if not is_output(item)]
+        self.__dict__["allow"] = [
+            arriving(item, partial(_another, plain), "allow") if is_output(item) else item for item in self.allow
+        ]
         return self
+
+
+def _another(plain: Sequence[object], arrived: str) -> str:
+    """A late range. Some homes hold each range once, and refuse a second one in words of their own."""
+    if arrived in plain:
+        raise Belated(Problem("", "This range stands here as text as well.", "Leave one of both out."))
+    return arrived
 
 
 def _tls(listener: Listener) -> list[Problem]:

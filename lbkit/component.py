@@ -16,6 +16,7 @@ from lbkit.errors import Problem, SpecError
 from lbkit.spec import Spec
 from lbkit.spec.inputs import located
 from lbkit.spec.values import Name
+from lbkit.spec.wording import worded
 from lbkit.targets.base import Target, check
 
 
@@ -74,7 +75,7 @@ def _check_name(name: str) -> None:
     try:
         TypeAdapter(Name).validate_python(name)
     except ValidationError as error:
-        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        reason = worded(error.errors()[0])
     else:
         return
     raise SpecError("LoadBalancer's name is not right", [Problem("name", reason, value=repr(name))])

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from lbkit import program
 from lbkit.errors import LbkitError, OperationError, Problem, SpecError
 from lbkit.spec import Spec
 from lbkit.spec.base import join
@@ -75,7 +76,7 @@ def _from_python(path: Path) -> Spec:
     if not path.exists():
         raise OperationError("The spec can't be read", [Problem(str(path), "No such file.")])
     try:
-        defined = runpy.run_path(str(path))
+        defined = program.defined_by(path) if program.is_program(path) else runpy.run_path(str(path))
     except LbkitError:
         raise
     except (Exception, SystemExit) as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pulumi
 
 from lbkit import HealthCheck, Limits, Listener, LoadBalancer, Node, Pool, Queue, Spec
+from lbkit.settings import Settings
 from lbkit.targets.native import Native
 from lbkit.targets.native.demo import Server
 
@@ -36,7 +37,7 @@ def own_nodes(members: list[str]) -> dict[str, Node]:
     return nodes
 
 
-config = pulumi.Config()
+config = Settings(Path(__file__).with_name("Pulumi.yaml"))
 nodes = own_nodes(config.require_object("nodes")) or demo_fleet(config.require_int("demoPort"))
 spec = Spec(
     pools={

@@ -118,9 +118,11 @@ def registered(
 def _settle() -> None:
     """End what a program that failed left running: it would fail the next one."""
     left = asyncio.all_tasks(_LOOP)
-    for task in left:
+    if not left:
+        return
+    _, stuck = _LOOP.run_until_complete(asyncio.wait(left, timeout=5))
+    for task in stuck:
         task.cancel()
-    _LOOP.run_until_complete(asyncio.gather(*left, return_exceptions=True))
 
 
 def run_program(name: str, *, preview: bool, config: dict[str, str], secrets: tuple[str, ...] = ()) -> Registered:

@@ -13,7 +13,7 @@ import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Self, get_args, get_origin, get_type_hints
 
 import pydantic
 import pydantic_core
@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from lbkit.errors import Problem, SpecError
-from lbkit.spec.inputs import is_output
+from lbkit.spec.inputs import TOO_LATE, instead_of_late, is_output
 from lbkit.spec.wording import worded
 
 _HERE = f"{Path(__file__).resolve().parents[1]}{os.sep}"
@@ -175,6 +175,10 @@ def _hidden(model: type[BaseModel], loc: list[Any]) -> bool:
 
 def _reason(detail: ErrorDetails, model: type[BaseModel], loc: list[Any]) -> str:
     kind = detail["type"]
+    if is_output(detail["input"]) and kind not in ("extra_forbidden", "missing"):
+        owner = _class_at(model, loc[:-1])
+        hint = get_type_hints(owner, include_extras=True).get(str(loc[-1])) if owner else None
+        return f"{TOO_LATE}\n{instead_of_late(hint)}"
     if kind == "extra_forbidden":
         return _unknown_field(str(loc[-1]), _class_at(model, loc[:-1]))
     if kind in ("model_type", "model_attributes_type", "dict_type") and (cls := _class_at(model, loc)):

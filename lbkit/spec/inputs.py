@@ -104,6 +104,15 @@ def takes_late(annotation: Any) -> bool:
     return may_be_late(annotation) or any(takes_late(inner) for inner in get_args(annotation))
 
 
+TOO_LATE = "This value arrives during the deployment only, and it decides which resources exist."
+
+
+def instead_of_late(annotation: Any) -> str:
+    """What to give where an Output can't be taken."""
+    entries = takes_late(annotation)
+    return "Give a plain list or mapping here; its entries may be late." if entries else "Give a plain value here."
+
+
 if TYPE_CHECKING:
     import pulumi
 

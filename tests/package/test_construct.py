@@ -204,6 +204,11 @@ def test_structure_may_not():
     with pytest.raises(pulumi.InputPropertiesError, match="decides which resources exist") as caught:
         registered(program, preview=False)
     assert "spec.pools.p.nodes" in str(caught.value)
+    assert "Give a plain value here" in str(caught.value)
+
+    ranges = {**SPEC["listeners"]["l"], "allow": pulumi.Output.from_input(["10.0.0.0/8"])}
+    with pytest.raises(pulumi.InputPropertiesError, match="its entries may be late"):
+        registered(lambda: package({"spec": {**SPEC, "listeners": {"l": ranges}}, "native": {}}), preview=True)
 
 
 def test_a_secret_stays_one():  # F5-1

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -128,5 +129,12 @@ def test_a_late_public_address_needs_a_word_as_well(public: bool):  # CR-6
 def test_a_late_value_is_refused_where_structure_must_be_known():
     import pulumi
 
-    with pytest.raises(SpecError):
-        Pool(port=pulumi.Output.from_input(80), nodes={})  # type: ignore[arg-type]
+    late: Any = pulumi.Output.from_input(80)
+    with pytest.raises(
+        SpecError, match=r"Pool\.port\n +This value arrives during the deployment only.*\n +Give a plain value"
+    ):
+        Pool(port=late, nodes={})
+    with pytest.raises(
+        SpecError, match=r"Listener\.allow\n +This value arrives.*\n +Give a plain list or mapping here; its entries"
+    ):
+        Listener(port=80, pool="p", allow=late)

@@ -30,8 +30,9 @@ def is_output(value: object) -> bool:
 class _Arrival:
     """The check of a late value. Where the value stands in the user's spec is known later than the check."""
 
-    def __init__(self, check: Callable[[Any], Any], path: str, before: _Arrival | None) -> None:
-        self.check, self.path, self.before = check, path, before
+    def __init__(self, value: Any, check: Callable[[Any], Any], path: str) -> None:
+        self.check, self.path, self.before = check, path, _arrivals.get(value)
+        self.origin: Any = self.before.origin if self.before else value
 
     def __call__(self, known: Any) -> Any:
         try:
@@ -45,10 +46,16 @@ _arrivals: WeakKeyDictionary[Any, _Arrival] = WeakKeyDictionary()
 
 def arriving(value: Any, check: Callable[[Any], Any], path: str = "") -> Any:
     """The late value, checked when it is there. The check returns it or raises Belated, with paths from `path` on."""
-    arrival = _Arrival(check, path, _arrivals.get(value))
+    arrival = _Arrival(value, check, path)
     late = value.apply(arrival)
     _arrivals[late] = arrival
     return late
+
+
+def origin(value: Any) -> Any:
+    """The program's own Output that a checked one came from: one and the same, however many fields it was given to."""
+    arrival = _arrivals.get(value) if is_output(value) else None
+    return value if arrival is None else arrival.origin
 
 
 def located(value: Any, path: str) -> None:

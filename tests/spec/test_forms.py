@@ -16,6 +16,7 @@ from lbkit.cli import main
 from lbkit.errors import Belated, LbkitError, SpecError
 from lbkit.load import load
 from lbkit.spec import HealthCheck, Listener, Node, Pool, Spec
+from lbkit.spec.inputs import origin
 from tests.laws.leaves import BASE
 from tests.mocks import registered
 
@@ -109,6 +110,16 @@ def test_a_late_address_keeps_its_checks(preview: bool):  # LB-4
     assert isinstance(caught.value, pulumi.RunError), "text alone, no stack trace"
     assert "hunter2" not in str(caught.value)
     assert "While processing" not in str(caught.value), "Pulumi prints all inputs of the resource behind these words"
+
+
+def test_one_output_in_two_places_is_known_for_one():
+    import pulumi
+
+    late = pulumi.Output.from_input("10.0.0.1")
+    one, other = Node(address=late), Node(address=late)
+    assert one.address is not other.address
+    assert origin(one.address) is origin(other.address) is late
+    assert origin("10.0.0.1") == "10.0.0.1"
 
 
 @pytest.mark.parametrize("public", [True, False])

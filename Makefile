@@ -36,7 +36,7 @@ unit: .venv/dev.txt  ## the tests that need no engine
 fuzz: .venv/fuzz.txt  ## a minute of fuzzing, split over the parsers
 	@$(BIN)/python -m tests.fuzz 60
 
-bench: .venv/base.txt  ## the time of a large plan, and CPU per request beside HAProxy and nginx (ARGS="--only get,sse")
+bench: .venv/dev.txt  ## the time of a large plan, and CPU per request beside HAProxy and nginx (ARGS="--only get,sse")
 	@$(BIN)/python -m bench.plans
 	@$(BIN)/python bench/run.py $(ARGS)
 

@@ -15,7 +15,7 @@ from lbkit.release import VERSION
 CHECK_STATUS = """exit status:
   0  every spec is right, and the target that was named can do it
   1  a spec is wrong, or the target that was named can't do it
-  2  a file can't be read
+  2  a file can't be read, or a program's configuration is missing
 """
 
 
@@ -115,7 +115,9 @@ def _parser() -> argparse.ArgumentParser:
 
     checking = command("check", check)
     checking.formatter_class, checking.epilog = argparse.RawDescriptionHelpFormatter, CHECK_STATUS
-    checking.add_argument("file", nargs="+", type=Path, help="spec: YAML, JSON, or Python that defines one Spec")
+    checking.add_argument(
+        "file", nargs="+", type=Path, help="spec: YAML, JSON, or Python that defines one Spec, such as a Pulumi program"
+    )
     checking.add_argument("--target", choices=list(HOMES), help="fail unless this target can do it")
     checking.add_argument("--json", action="store_true", help="for CI: one document, with stable keys")
     describing = command("schema", schema)

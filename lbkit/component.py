@@ -14,7 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from lbkit.errors import Problem, SpecError
 from lbkit.spec import Spec
+from lbkit.spec.inputs import located
 from lbkit.spec.values import Name
+from lbkit.spec.wording import worded
 from lbkit.targets.base import Target, check
 
 
@@ -42,6 +44,8 @@ class LoadBalancer(pulumi.ComponentResource):
         _check_target(target)
         known = spec if isinstance(spec, Spec) else Spec.load(spec)
         check(name, known, target)
+        located(known, "")
+        located(target, type(target).__name__)
         super().__init__("lbkit:index:LoadBalancer", name, {"spec": known.model_dump()}, opts)
         for note in target.notes(known):
             pulumi.info(self.spelled(note), resource=self)
@@ -71,7 +75,7 @@ def _check_name(name: str) -> None:
     try:
         TypeAdapter(Name).validate_python(name)
     except ValidationError as error:
-        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        reason = worded(error.errors()[0])
     else:
         return
     raise SpecError("LoadBalancer's name is not right", [Problem("name", reason, value=repr(name))])

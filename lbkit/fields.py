@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_type_hints
 
 from pydantic.fields import FieldInfo
 
 from lbkit.spec import Spec
 from lbkit.spec.base import Model
+from lbkit.spec.inputs import takes_late
 
 Schema = dict[str, Any]
 _REFERENCE = "#/$defs/"
@@ -21,16 +22,16 @@ def markdown() -> str:
         "",
         "Made by `make targets` from the spec's classes. Times are plain seconds, at most a day; sizes are octets. `NAME` stands for",
         "a name of yours.",
+        "What may come late may be a Pulumi Output of another resource, or a list with such entries; all else is known at once.",
         "What a home can't do: [targets.md](targets.md). For editors: `lbkit schema` prints JSON Schema.",
     ]
     for at, model in _sections(Spec, ""):
         lines += ["", f"## {model.__name__}", "", f"{_prose(model.__doc__ or '')} At {at}.", ""]
         lines += ["| field | value | default | meaning |", "|---|---|---|---|"]
-        schema = model.model_json_schema()
-        lines += [
-            f"| `{name}` | {_value(schema['properties'][name], schema)} | {default_words(field)} | {_prose(meaning(field))} |"
-            for name, field in model.model_fields.items()
-        ]
+        schema, hints = model.model_json_schema(), get_type_hints(model, include_extras=True)
+        for name, field in model.model_fields.items():
+            value = f"{_value(schema['properties'][name], schema)}{_late(hints[name])}"
+            lines.append(f"| `{name}` | {value} | {default_words(field)} | {_prose(meaning(field))} |")
     return "\n".join([*lines, ""])
 
 
@@ -89,6 +90,10 @@ def _value(schema: Schema, whole: Schema) -> str:
         return f"by name: {_value(schema['additionalProperties'], whole)}"
     word = {"integer": "whole number", "number": "seconds", "boolean": "true or false", "string": "text"}[str(kind)]
     return f"{word}{_bounds(schema)}"
+
+
+def _late(hint: Any) -> str:
+    return "; may come late" if takes_late(hint) else ""
 
 
 def _bounds(schema: Schema) -> str:

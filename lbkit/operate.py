@@ -12,17 +12,34 @@ from lbkit.dataplane.control_client import call
 from lbkit.errors import OperationError, Problem
 
 _LOOK_EVERY = 0.2
+STATUS = """exit status:
+  0  all well: every balancer answers, and every node in service is up
+  1  a node in service is not up, or a pool has none in service
+  2  no balancer is running, or one does not answer
+"""
 
 
-def status(arguments: argparse.Namespace) -> None:
+def status(arguments: argparse.Namespace) -> int:
     """How the running balancers of this user are."""
+    worst = 0
     for folder in folders(arguments.state):
         try:
-            print(_status_text(answer(folder, "GET", "/v1/status"), folder))
+            found = answer(folder, "GET", "/v1/status")
         except OperationError as error:
             if arguments.state:
                 raise
             print(error)
+            worst = 2
+            continue
+        print(_status_text(found, folder))
+        worst = max(worst, 0 if all(map(_well, found["pools"].values())) else 1)
+    return worst
+
+
+def _well(pool: dict[str, Any]) -> bool:
+    """Whether every node in service is up, and there is one."""
+    serving = [node for node in pool["nodes"].values() if node["admin_state"] == "ready" and not node["leaving"]]
+    return bool(serving) and all(node["health"] == "up" for node in serving)
 
 
 def top(arguments: argparse.Namespace) -> None:
@@ -40,7 +57,7 @@ def page(arguments: argparse.Namespace) -> None:
 
 
 def drain(arguments: argparse.Namespace) -> None:
-    """Take a node out of service, or back in."""
+    """Take a node out of service: it gets nothing new, and running work ends."""
     pool, node = _place(arguments)
     state = "ready" if arguments.undo else "maintenance" if arguments.now else "drain"
     folder = _only(arguments.state)
@@ -49,6 +66,11 @@ def drain(arguments: argparse.Namespace) -> None:
     print(f"{pool}/{node}: {found['admin_state']}, {found['in_flight']} in flight", flush=True)
     if arguments.wait:
         _wait(folder, at, f"{pool}/{node}", found, arguments.timeout)
+
+
+def undrain(arguments: argparse.Namespace) -> None:
+    """Take a node back into service."""
+    drain(arguments)
 
 
 def folders(state: Path | None) -> list[Path]:
@@ -74,14 +96,14 @@ def answer(folder: Path, method: str, path: str) -> Any:
 def add_commands(command: Any) -> None:
     """`command(name, run)` makes one and returns its parser."""
     asking = command("status", status)
+    asking.formatter_class, asking.epilog = argparse.RawDescriptionHelpFormatter, STATUS
     watching = command("top", top)
     watching.add_argument("--once", action="store_true", help="print one view and end")
     watching.add_argument("--every", type=float, default=2, metavar="SECONDS", help="between two looks; default 2")
     watching.add_argument("--sort", choices=("trouble", "load", "name"), default="trouble", help="order of the nodes")
     showing = command("page", page)
     showing.add_argument("--port", type=int, default=0, help="on 127.0.0.1; default: any free one")
-    draining, undraining = command("drain", drain), command("undrain", drain)
-    undraining.description = "Take a node back into service."
+    draining, undraining = command("drain", drain), command("undrain", undrain)
     for made in (asking, watching, showing, draining, undraining):
         made.add_argument("--state", type=Path, help="folder of the balancer; unset: those that Pulumi started")
     for made in (draining, undraining):

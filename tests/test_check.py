@@ -7,13 +7,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 import yaml
 
 from lbkit.check import WIDTH
 from lbkit.cli import main
+from lbkit.errors import SpecError
 from lbkit.targets.table import HOMES
 from tests.laws.leaves import BASE
+from tests.mocks import ROOT, run_program
 
 PLACES = {"problem": {"path", "value", "reason", "remedy", "line"},
           "check": {"ok", "file", "target", "title", "problems", "notes", "warnings"}}  # fmt: skip
@@ -125,7 +128,88 @@ def test_a_boot_document_s_lines_are_found(file: Path, capsys: pytest.CaptureFix
     assert "retries" in file.read_text().splitlines()[line - 1]
 
 
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """The program of AWS, where no stack of the developer's lies beside it."""
+    for name in ("__main__.py", "Pulumi.yaml"):
+        (tmp_path / name).write_text((ROOT / "programs" / "aws_alb" / name).read_text())
+    return tmp_path / "__main__.py"
+
+
+def configured(program: Path, stack: str = "dev", **more: Any) -> None:
+    ids = ["subnet-0a1b2c3d4e5f60718", "subnet-0f1e2d3c4b5a69788"]
+    settings = {"vpcId": "vpc-0a1b2c3d4e5f60718", "subnetIds": ids, "image": "ami-0a1b2c3d4e5f60718", **more}
+    config = {f"lbkit-aws-alb:{key}": value for key, value in settings.items()}
+    program.with_name(f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump({"config": config}))
+
+
+def test_a_program_s_missing_configuration_is_named_all_at_once(program: Path, capsys: pytest.CaptureFixture[str]):
+    status, out = checked(program, "--json", capsys=capsys)
+    assert status == 2
+    (check,) = json.loads(out)["checks"]
+    assert [problem["path"] for problem in check["problems"]] == ["vpcId", "subnetIds", "image"]
+    assert check["problems"][0]["remedy"].startswith("`pulumi config set vpcId VALUE`")
+    assert check["problems"][1]["remedy"].startswith("`pulumi config set --path 'subnetIds[0]' VALUE`")
+    assert "Traceback" not in checked(program, capsys=capsys)[1]
+
+
+def test_a_program_is_checked_with_the_configuration_of_its_stack(program: Path, capsys: pytest.CaptureFixture[str]):
+    configured(program)
+    assert checked(program, "--target", "aws", capsys=capsys)[0] == 0
+    configured(program, max=0)
+    status, out = checked(program, "--target", "aws", capsys=capsys)
+    assert status == 1
+    assert "pools" not in out, "the program's own line raised it"
+    assert "Fleet.min" in out
+
+
+def test_a_program_s_own_home_does_not_decide_for_the_others(program: Path, capsys: pytest.CaptureFixture[str]):
+    configured(program)
+    program.write_text(program.read_text().replace("        port=80,\n", "        port=80, retries=3,\n"))
+    status, out = checked(program, "--target", "aws", capsys=capsys)
+    assert status == 1
+    assert "pools.workers.retries" in out
+    assert "retries" not in checked(program, "--target", "bigip", capsys=capsys)[1]
+
+
+def test_of_several_stacks_one_is_named(
+    program: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    configured(program)
+    configured(program, "prod")
+    assert "PULUMI_STACK" in checked(program, "--json", capsys=capsys)[1]
+    monkeypatch.setenv("PULUMI_STACK", "prod")
+    assert checked(program, "--target", "aws", capsys=capsys)[0] == 0
+
+
+def test_a_secret_is_not_needed(program: Path, capsys: pytest.CaptureFixture[str]):
+    configured(program, instanceProfile={"secure": "v1:aa:bb"})
+    assert checked(program, "--target", "aws", capsys=capsys)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "remedy"), [("instancetype", "`instanceType`?"), ("spots", "`spot`?"), ("zzz", "one of:")]
+)
+def test_a_setting_that_no_program_knows_is_refused(
+    key: str, remedy: str, program: Path, capsys: pytest.CaptureFixture[str]
+):
+    configured(program, **{key: "1"})
+    status, out = checked(program, "--json", capsys=capsys)
+    assert status == 1
+    (problem,) = json.loads(out)["checks"][0]["problems"]
+    assert problem["path"] == f"lbkit-aws-alb:{key}"
+    assert remedy in problem["remedy"]
+    assert f"pulumi config rm {key}" in problem["remedy"]
+
+
 def test_the_help_tells_the_exit_status(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit):
         main(["check", "--help"])
     assert "2  a file can't be read" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["native", "aws_alb", "bigip_ltm"])
+def test_every_program_refuses_a_setting_with_a_slip_in_it(name: str):
+    with pytest.raises(SpecError, match=r"project:prot\n +This program has no such setting") as caught:
+        run_program(name, preview=True, config={"prot": "1"})
+    assert isinstance(caught.value, pulumi.RunError), "text alone, no stack trace"

@@ -116,3 +116,29 @@ def test_a_listener_has_the_same_url_in_every_home(target: Target, listeners: di
     }
     assert outputs["urls"] == {key: every[key] for key in listeners}
     assert outputs["url"] == every[min(listeners)]
+
+
+REFUSED: list[tuple[Target, dict[str, Any], set[str]]] = [
+    (ALB, {"retries": 3, "limits": {"hard": 4, "queue": {}}}, {"retries", "limits.hard", "limits.queue"}),
+    (
+        Ltm(address="10.1.0.10"),
+        {"limits": {"hard": 4, "queue": {}}, "drain": 30},
+        {"limits.hard", "limits.queue", "drain"},
+    ),
+    (Native(), {"firewall": True}, {"firewall"}),
+]
+
+
+@pytest.mark.parametrize("preview", [True, False], ids=["preview", "up"])
+@pytest.mark.parametrize(("target", "asked", "paths"), REFUSED, ids=lambda item: getattr(item, "title", ""))
+def test_what_a_home_cannot_do_is_refused_before_any_resource_and_all_at_once(
+    target: Target, asked: dict[str, Any], paths: set[str], preview: bool
+):  # LB-2
+    def program() -> None:
+        with pytest.raises(Unsupported) as caught:
+            LoadBalancer("lb", {**BASE, "pools": {"p": {**BASE["pools"]["p"], **asked}}}, target)
+        assert {problem.path for problem in caught.value.problems} == {f"pools.p.{path}" for path in paths}
+        assert all(problem.reason and problem.remedy for problem in caught.value.problems)
+
+    found = registered(program, preview=preview)
+    assert [key for key in found.order if not key.startswith("pulumi:pulumi:Stack")] == []

@@ -24,6 +24,8 @@ BOMB = "a: &a {x: 1, y: 2}\n" + "".join(
         ("stamp.yaml", "pools: !!timestamp x\n", "can't be read"),
         ("long.yaml", f"pools: {'9' * 5000}\n", "4300 digits"),
         ("deep.yaml", "[" * 3000, "nested too deeply"),
+        ("deeper.yaml", "{a: " * 990 + "{}" + "}" * 990, "nested too deeply"),
+        ("deep-enough.yaml", "{a: " * 400 + "{}" + "}" * 400, "pools"),
         ("bomb.yaml", BOMB, "pools"),
         ("itself.yaml", "pools: &a\n  p: *a\nlisteners: {}\n", "pools"),
         ("raises.py", "\n\nraise KeyError('x')\n", "raises.py:3"),

@@ -35,12 +35,16 @@ def serve(source: Source, options: Options) -> int:
         raise OperationError(
             "The control API is open to others", [Problem("--control", reason, "Give --token-file too.")]
         )
-    _own_folder(options.state)
+    made = _own_folder(options.state)
     config = source.look()
     assert config is not None
     descriptors.take_all()
-    with asyncio.Runner(loop_factory=Loop) as runner:
-        return runner.run(_run(config, source, options))
+    try:
+        with asyncio.Runner(loop_factory=Loop) as runner:
+            return runner.run(_run(config, source, options))
+    finally:
+        if made:
+            _remove_if_empty(options.state)
 
 
 async def _run(config: BootConfig, source: Source, options: Options) -> int:
@@ -144,8 +148,14 @@ def _on_signals(loop: Loop, server: Server, stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, on_signal)
 
 
-def _own_folder(path: Path) -> None:
-    """A folder of this user's that nobody else can enter; made when missing."""
+def _remove_if_empty(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.rmdir()
+
+
+def _own_folder(path: Path) -> bool:
+    """A folder of this user's that nobody else can enter; made when missing. Whether it was."""
+    made = not path.exists()
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.lstat()
@@ -157,3 +167,4 @@ def _own_folder(path: Path) -> None:
             "The state folder can't be used",
             [Problem(str(path), reason, "It must be yours, with mode 700, and no link.")],
         )
+    return made

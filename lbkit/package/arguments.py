@@ -14,7 +14,7 @@ from lbkit.package import types
 from lbkit.package.spelling import SPEC, camel, homes, respelled, without
 from lbkit.spec import Spec
 from lbkit.spec.base import Model, join, shown
-from lbkit.spec.inputs import is_output
+from lbkit.spec.inputs import TOO_LATE, instead_of_late, is_output
 from lbkit.targets.base import Target
 
 
@@ -102,8 +102,7 @@ class _Reader:
 
     def _arriving(self, given: Any, annotation: Any, at: str) -> Any:
         if not types.late(annotation):
-            reason = "This value arrives during the deployment only, and it decides which resources exist."
-            self.problems.append(Problem(at, reason, "Give a plain value here."))
+            self.problems.append(Problem(at, TOO_LATE, instead_of_late(annotation)))
         return given
 
     def _switch(self, data: dict[str, Any], given: Mapping[str, Any], name: str, value: Any, at: str) -> None:

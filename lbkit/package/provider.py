@@ -42,16 +42,21 @@ class Package(Provider):
         except ModuleNotFoundError as error:
             raise _answer("The plugin can't make this balancer", [_missing(home, error)]) from None
         outputs = {output: getattr(made, output) for output in OUTPUTS}
-        return ConstructResult(pulumi.Output.from_input(_arrived(made.urn, outputs)), outputs)
+        return ConstructResult(pulumi.Output.from_input(_arrived(made, home)), outputs)
 
 
-async def _arrived(urn: pulumi.Output[str], outputs: dict[str, pulumi.Output[Any]]) -> str:
+async def _arrived(made: LoadBalancer, home: str) -> str:
     """The URN, once everything is registered that waited for later values. A wrong one among them is answered as text."""
+    waiting = [
+        made.urn,
+        *(getattr(made, output) for output in OUTPUTS),
+        *(item.urn for item in made.resources.values()),
+    ]
     try:
-        await pulumi.Output.all(urn, *outputs.values()).future()
-        return str(await urn.future())
+        await pulumi.Output.all(*waiting).future()
+        return str(await made.urn.future())
     except LbkitError as error:
-        raise _answer(words(str(error)), []) from None
+        raise _answer(words(error.title), [respelled(problem, home) for problem in error.problems]) from None
 
 
 def _answer(title: str, problems: Iterable[Problem]) -> pulumi.InputPropertiesError:

@@ -11,9 +11,9 @@ import os
 import re
 import sys
 import sysconfig
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Self, get_args, get_origin, get_type_hints
 
 import pydantic
 import pydantic_core
@@ -21,7 +21,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from lbkit.errors import Problem, SpecError
-from lbkit.spec.inputs import is_output
+from lbkit.spec.inputs import TOO_LATE, instead_of_late, is_output
+from lbkit.spec.wording import worded
 
 _HERE = f"{Path(__file__).resolve().parents[1]}{os.sep}"
 _STANDARD = sysconfig.get_path("stdlib") + os.sep
@@ -49,6 +50,13 @@ class Model(BaseModel):
 
         __init__.__pydantic_base_init__ = True  # nested models validate in the core, so one error lists them all
 
+        def __setattr__(self, name: str, value: Any) -> None:
+            reason = "What is said once is not changed; others may hold it."
+            problem = Problem(
+                join(type(self).__name__, name), reason, f"Make another: model_copy(update={{'{name}': ...}})."
+            )
+            raise SpecError(f"{type(self).__name__} can't be changed", [problem])
+
     @classmethod
     def model_json_schema(cls, *args: Any, **more: Any) -> dict[str, Any]:
         found: dict[str, Any] = _in_its_words(super().model_json_schema(*args, **more))
@@ -63,8 +71,8 @@ class Model(BaseModel):
             raise as_spec_error(error, cls, at) from None
 
 
-_INNER = re.compile(r"\[key\]|(literal|list|function-[a-z]+)\[.+\]")
-"""Steps of a path that are pydantic's own: a mapping's key, one of several types."""
+_CHOICE = re.compile(r"(literal|list|function-[a-z]+)\[.+\]")
+"""A step of a path that is pydantic's own: one of several types."""
 _WORDS = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"}
 
 
@@ -88,7 +96,7 @@ def as_spec_error(error: ValidationError, model: type[BaseModel], at: str) -> Sp
     """pydantic's findings in the house's form. `at` leads the paths: a class name, or where the data stands."""
     if at == "Spec":
         at = ""
-    problems = [p for detail in error.errors(include_url=False) for p in _problems(detail, model, at)]
+    problems = [p for same in _choices(error.errors(include_url=False)) for p in _problems(same, model, at)]
     return SpecError(f"{model.__name__} is not right{_users_line()}", problems)
 
 
@@ -101,6 +109,8 @@ def shown(value: Any) -> str:
         return ""
     if isinstance(value, Mapping):
         return ", ".join(map(str, list(value)[:5]))
+    if isinstance(value, list) and any(map(is_output, value)):
+        return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, str) and "-----BEGIN" in value:
@@ -121,8 +131,27 @@ def join(*parts: object) -> str:
     return ".".join(str(part) for part in parts if part != "")
 
 
-def _problems(detail: ErrorDetails, model: type[BaseModel], at: str) -> Iterable[Problem]:
-    loc = [part for part in detail["loc"] if not _INNER.fullmatch(str(part))]
+def _choices(details: Iterable[ErrorDetails]) -> Iterator[list[ErrorDetails]]:
+    """The findings that are one mistake. Where a field takes one thing or another, pydantic says of each why it is not
+    that: of these only what goes deepest counts, for it is of the thing that was begun."""
+    found: dict[object, list[ErrorDetails]] = {}
+    for index, detail in enumerate(details):
+        found.setdefault(index if (at := _choice(detail)) is None else detail["loc"][:at], []).append(detail)
+    for same in found.values():
+        deepest = max(len(detail["loc"]) for detail in same)
+        kept = [detail for detail in same if len(detail["loc"]) == deepest]
+        at = _choice(kept[0])
+        yield from [kept] if at is None or deepest == at + 1 else ([detail] for detail in kept)
+
+
+def _choice(detail: ErrorDetails) -> int | None:
+    """Where the path turns into one of several types."""
+    return next((index for index, part in enumerate(detail["loc"]) if _CHOICE.fullmatch(str(part))), None)
+
+
+def _problems(same: list[ErrorDetails], model: type[BaseModel], at: str) -> Iterator[Problem]:
+    detail, *others = same
+    loc = [part for part in detail["loc"] if part != "[key]" and not _CHOICE.fullmatch(str(part))]
     found = detail.get("ctx", {}).get("problems")
     if found:
         for problem in found:
@@ -131,6 +160,7 @@ def _problems(detail: ErrorDetails, model: type[BaseModel], at: str) -> Iterable
     plain = isinstance(detail["input"], str | int | float | bool)
     value = shown(detail["input"]) if plain and not _hidden(model, loc) else ""
     reason, _, remedy = _reason(detail, model, loc).partition("\n")
+    reason = " Or: ".join([reason, *map(worded, others)])
     yield Problem(join(at, *loc), reason, remedy, value)
 
 
@@ -146,20 +176,16 @@ def _hidden(model: type[BaseModel], loc: list[Any]) -> bool:
 
 
 def _reason(detail: ErrorDetails, model: type[BaseModel], loc: list[Any]) -> str:
-    kind, message = detail["type"], detail["msg"]
+    kind = detail["type"]
+    if is_output(detail["input"]) and kind not in ("extra_forbidden", "missing"):
+        owner = _class_at(model, loc[:-1])
+        hint = get_type_hints(owner, include_extras=True).get(str(loc[-1])) if owner else None
+        return f"{TOO_LATE}\n{instead_of_late(hint)}"
     if kind == "extra_forbidden":
         return _unknown_field(str(loc[-1]), _class_at(model, loc[:-1]))
-    if kind == "missing":
-        return "This field is required."
-    if kind in ("model_type", "model_attributes_type", "dict_type"):
-        cls = _class_at(model, loc)
-        return (
-            f"A {cls.__name__} is wanted here."
-            if cls
-            else "A mapping keyed by names is wanted here, such as {'a': ...}."
-        )
-    message = message.removeprefix("Value error, ").replace("Input should be", "It must be", 1)
-    return message if message.endswith((".", "?")) else message + "."
+    if kind in ("model_type", "model_attributes_type", "dict_type") and (cls := _class_at(model, loc)):
+        return f"A {cls.__name__} is wanted here."
+    return worded(detail)
 
 
 def _unknown_field(name: str, cls: type[BaseModel] | None) -> str:

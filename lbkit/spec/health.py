@@ -29,7 +29,8 @@ class HealthCheck(Model):
     interval: Duration = 5
     """Seconds between two probes of one node."""
     timeout: Duration = 5
-    """Seconds that one probe may take."""
+    """Seconds that one probe may take, at most `interval`. Equal to it, as in the defaults, which are Crusoe's, a slow node is
+    probed without a pause: of values of yours that are equal a warning says so."""
     rise: Count = 3
     """Consecutive good probes that bring a node back."""
     fall: Count = 2

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lbkit.errors import Problem
+from lbkit.errors import Belated, Problem
 from lbkit.spec.base import Model, default, shown, wrong
-from lbkit.spec.inputs import Input
+from lbkit.spec.inputs import Input, Inputs, arriving, is_output
 from lbkit.spec.values import (
     Address,
     Cidr,
@@ -60,7 +62,7 @@ class Redirect(Model):
     """An answer that sends the client elsewhere; what is unset stays as it was asked."""
 
     scheme: Literal["http", "https"] | None = None
-    host: Host | None = None
+    host: Input[Host] | None = None
     port: Port | None = None
     path: Path | None = None
     status: Literal[301, 302, 307, 308] = 308
@@ -186,13 +188,13 @@ class Listener(Model):
     """Certificates; with protocol `https` only, and always there."""
     address: Address | None = None
     """Address of the balancer's machine to listen on. Unset: all of them."""
-    allow: list[Cidr] = Field(default_factory=list)
+    allow: Inputs[Cidr] = Field(default_factory=list)
     """Ranges that clients may come from. Empty: everywhere."""
     timeouts: ClientTimeouts = ClientTimeouts()
     limits: RequestLimits = RequestLimits()
-    proxy_protocol: list[Cidr] = Field(default_factory=list)
+    proxy_protocol: Inputs[Cidr] = Field(default_factory=list)
     """Peers that send a PROXY protocol header first; connections of all others are refused. Empty: nobody sends one."""
-    trust_forwarded: list[Cidr] = Field(default_factory=list)
+    trust_forwarded: Inputs[Cidr] = Field(default_factory=list)
     """Peers whose X-Forwarded-*, Forwarded and X-Real-IP headers are believed and added to; those of others are replaced."""
 
     @model_validator(mode="after")
@@ -200,6 +202,10 @@ class Listener(Model):
         problems = [*_tls(self), *_targets(self)]
         if problems:
             raise wrong(*problems)
+        plain = [item for item in self.allow if not is_output(item)]
+        self.__dict__["allow"] = [
+            arriving(item, partial(_another, plain), "allow") if is_output(item) else item for item in self.allow
+        ]
         return self
 
 
@@ -207,6 +213,13 @@ def url(listener: Listener, host: str) -> str:
     """Where clients reach the listener: without a port that goes without saying, an IPv6 address in brackets."""
     port = "" if DEFAULT_PORTS.get(listener.protocol) == listener.port else f":{listener.port}"
     return f"{listener.protocol}://{f'[{host}]' if ':' in host else host}{port}"
+
+
+def _another(plain: Sequence[object], arrived: str) -> str:
+    """A late range. Some homes hold each range once, and refuse a second one in words of their own."""
+    if arrived in plain:
+        raise Belated(Problem("", "This range stands here as text as well.", "Leave one of both out."))
+    return arrived
 
 
 def _tls(listener: Listener) -> list[Problem]:

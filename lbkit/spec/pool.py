@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Any, Literal, Self
+from dataclasses import replace
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,7 +12,7 @@ from lbkit.errors import Belated, Problem
 from lbkit.spec.base import Model, default, shown, wrong
 from lbkit.spec.fleet import Fleet
 from lbkit.spec.health import HealthCheck, PassiveCheck
-from lbkit.spec.inputs import Input, is_output, later
+from lbkit.spec.inputs import Input, Inputs, arriving, is_output, origin
 from lbkit.spec.presets import Preset, breaches, filled
 from lbkit.spec.values import (
     Address,
@@ -25,6 +26,7 @@ from lbkit.spec.values import (
     Reference,
     Seconds,
     Status,
+    Url,
     Weight,
 )
 
@@ -57,7 +59,7 @@ class Node(Model):
             raise wrong(Problem("address", "A node is known by an address or an instance id.", "Give exactly one."))
         address: Any = self.address
         if is_output(address) and not self.public:
-            self.__dict__["address"] = later(address, _arrived)
+            self.__dict__["address"] = arriving(address, _arrived, "address")
         elif address is not None and not self.public and (problem := _public(address, shown(address))):
             raise wrong(problem)
         return self
@@ -73,7 +75,7 @@ def _public(address: str, value: str = "") -> Problem | None:
 def _arrived(address: str) -> str:
     """A late address, which may be secret and is not shown."""
     if problem := _public(address):
-        raise Belated(problem)
+        raise Belated(replace(problem, path=""))
     return address
 
 
@@ -152,9 +154,9 @@ class Hook(Model):
     `{node}`, `{address}` and `{port}` in either are replaced.
     """
 
-    command: list[str] | None = Field(default=None, min_length=1)
+    command: Annotated[Inputs[str], Field(min_length=1)] | None = None
     """Program and arguments, run without a shell; exit status 0 is success."""
-    post: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    post: Input[Url] | None = None
     """URL that gets an empty POST; 2xx is success. vLLM's /wake_up and /sleep fit."""
 
     @model_validator(mode="after")
@@ -180,9 +182,9 @@ class NodeTls(Model):
 
     verify: bool = True
     """Check the node's certificate."""
-    ca: str | None = None
+    ca: Input[Reference] | None = None
     """PEM file of the authorities to trust. Unset: the machine's own."""
-    server_name: Host | None = None
+    server_name: Input[Host] | None = None
     """Name to ask for and to check. Unset: the node's address."""
 
 
@@ -244,11 +246,12 @@ def _members(pool: Pool) -> list[Problem]:
         problems.append(
             Problem("nodes", "The pool has no nodes.", "Add a node, such as nodes={'a': Node(address='10.0.0.5')}.")
         )
-    seen: dict[tuple[str, int], str] = {}
+    seen: dict[tuple[str | int, int], str] = {}
     for name, node in pool.nodes.items():
         field = "address" if node.instance is None else "instance"
         known = getattr(node, field)
-        other = seen.setdefault((known, node.port or pool.port), name)
+        server = id(origin(known)) if is_output(known) else str(known)
+        other = seen.setdefault((server, node.port or pool.port), name)
         if other != name:
             problems.append(
                 Problem(f"nodes.{name}.{field}", f"Node '{other}' has the same {field} and port.",

@@ -76,8 +76,9 @@ def _address(value: str) -> str:
 def _cidr(value: str) -> str:
     try:
         return str(ipaddress.ip_network(value))
-    except ValueError as error:
-        raise ValueError(f"A range such as 10.0.0.0/8 is wanted: {error}.") from None
+    except ValueError:
+        reason = "A range such as 10.0.0.0/8 is wanted, with nothing set behind its prefix."
+    raise ValueError(reason)
 
 
 def _codes(value: Any) -> Any:
@@ -148,5 +149,11 @@ QueryText = Annotated[
     str,
     Field(min_length=1, max_length=128),
     AfterValidator(matching(r"[ -~]+", "Query names and values are printable ASCII, as they are before encoding.")),
+]
+Url = Annotated[
+    str,
+    AfterValidator(
+        matching(r"https?://\S+", "A URL is wanted that begins with http:// or https:// and holds no blanks.")
+    ),
 ]
 CookieName = Annotated[str, AfterValidator(matching(TOKEN, "A cookie name is one word."))]

@@ -1,11 +1,16 @@
 """An Application Load Balancer before an autoscaling fleet: plain machines, or with `gpu` machines that serve a model."""
 
+from pathlib import Path
+
 import pulumi
 
 from lbkit import Certificate, Fleet, HealthCheck, Limits, Listener, LoadBalancer, Pool, Redirect, Spec, Timeouts, Tls
+from lbkit.settings import Settings
 from lbkit.targets.aws import Alb, Machines
 
-config = pulumi.Config()
+OPTIONAL = ("certificateArn", "capacityReservation", "fallbacks", "instanceProfile", "machineSubnetIds")
+
+config = Settings(Path(__file__).with_name("Pulumi.yaml"), *OPTIONAL)
 gpu = config.require_bool("gpu")
 certificate = config.get("certificateArn")
 reservation = config.get("capacityReservation")

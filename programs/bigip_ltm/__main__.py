@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pulumi
 
 from lbkit import HealthCheck, Limits, Listener, LoadBalancer, Node, Pool, Spec
+from lbkit.settings import Settings
 from lbkit.spec import Certificate, Timeouts, Tls
 from lbkit.targets.bigip import Device, Ltm, Pair
 
@@ -57,7 +60,7 @@ def target(config: pulumi.Config) -> Ltm:
     )
 
 
-config = pulumi.Config()
+config = Settings(Path(__file__).with_name("Pulumi.yaml"))
 spec = Spec(pools={"ml": pool(config)}, listeners={"http": listener(config)})
 balancer = LoadBalancer("cluster", spec, target(config))
 pulumi.export("pool_name", balancer.pools["ml"]["pool"])

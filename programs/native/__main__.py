@@ -6,6 +6,7 @@ from pathlib import Path
 import pulumi
 
 from lbkit import HealthCheck, Limits, Listener, LoadBalancer, Node, Pool, Queue, Spec
+from lbkit.settings import Settings
 from lbkit.targets.native import Native
 from lbkit.targets.native.demo import Server
 
@@ -36,7 +37,7 @@ def own_nodes(members: list[str]) -> dict[str, Node]:
     return nodes
 
 
-config = pulumi.Config()
+config = Settings(Path(__file__).with_name("Pulumi.yaml"))
 nodes = own_nodes(config.require_object("nodes")) or demo_fleet(config.require_int("demoPort"))
 spec = Spec(
     pools={
@@ -44,9 +45,8 @@ spec = Spec(
             port=8000,
             algorithm="least_connections",
             limits=Limits(hard=config.require_int("hardLimit"), queue=Queue(size=256, timeout=100)),
-            health_check=HealthCheck(path=config.require("healthPath"), interval=2, timeout=2),
+            health_check=HealthCheck(path=config.require("healthPath"), interval=2, timeout=1),
             nodes=nodes,
-            drain=30,
         ),
     },
     listeners={"http": Listener(address=config.require("address"), port=config.require_int("port"), pool="llm")},

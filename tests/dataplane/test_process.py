@@ -71,12 +71,41 @@ def test_it_serves_and_ends_with_0_leaving_nothing(served: tuple[Process, int], 
     assert "pool p: round_robin" in capsys.readouterr().out
     assert main(["drain", "p", "a", "--state", str(process.state)]) == 0
     assert "p/a: drain" in capsys.readouterr().out
+    assert main(["status", "--state", str(process.state)]) == 1, "nothing is in service"
     assert get(port)[0] == 503
     assert main(["drain", "p", "a", "--undo", "--state", str(process.state)]) == 0
     assert get(port)[0] == 200
     process.running.send_signal(signal.SIGTERM)
     assert process.end()[0] == 0
+    assert not process.state.exists()
+    assert main(["status", "--state", str(process.state)]) == 2
+
+
+def test_a_state_folder_of_the_users_stays(tmp_path: Path):
+    (tmp_path / "state").mkdir(mode=0o700)
+    document = BootConfig(name="test", spec=spec(free_port(), {"a": free_port()}))
+    process = Process(tmp_path, document.model_dump_json())
+    control = process.state / "control.sock"
+    until(control.exists, "it runs")
+    until(lambda: main(["status", "--state", str(process.state)]) == 1, "its node is not up")
+    process.running.send_signal(signal.SIGTERM)
+    assert process.end()[0] == 0
     assert list(process.state.iterdir()) == []
+
+
+@pytest.mark.parametrize(("command", "word"), [("drain", "out of service"), ("undrain", "back into service")])
+def test_the_help_tells_commands_apart(command: str, word: str, capsys: pytest.CaptureFixture[str]):
+    for argv in ([command, "--help"], ["--help"]):
+        with pytest.raises(SystemExit):
+            main(argv)
+        text = " ".join(capsys.readouterr().out.split())
+        assert word in (text if argv[0] == command else text.partition(f" {command} Take")[2][:60])
+
+
+def test_the_help_of_status_tells_the_exit_status(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        main(["status", "--help"])
+    assert "2  no balancer is running, or one does not answer" in capsys.readouterr().out
 
 
 def test_the_control_socket_is_this_users_alone(served: tuple[Process, int]):
@@ -119,7 +148,7 @@ def test_a_taken_port_ends_with_2(tmp_path: Path):
     assert code == 2
     assert "listeners.l.port" in text
     assert "Address already in use" in text
-    assert list((tmp_path / "state").iterdir()) == []
+    assert not (tmp_path / "state").exists()
 
 
 def test_what_a_dataplane_cannot_do_is_refused_at_the_start(tmp_path: Path):

@@ -84,7 +84,10 @@ def test_a_wrong_spec_changes_nothing(stack: Stack, tmp_path: Path):  # LB-2
             ('pool="llm"', 'pool="llm", redirect={"scheme": "https"}'): [
                 "A listener either redirects everything or serves."
             ],
-            ("drain=30", "firewall=True"): ["pools.llm.firewall = true", "The dataplane makes no firewall rules."],
+            ("nodes=nodes,", "nodes=nodes, firewall=True,"): [
+                "pools.llm.firewall = true",
+                "The dataplane makes no firewall rules.",
+            ],
         }.items():
             stack.edit(right, wrong)
             text = stack.run("up", fails=True)
@@ -107,6 +110,13 @@ def test_a_killed_process_is_noticed_and_made_again(stack: Stack, tmp_path: Path
         assert not (runtime / "lbkit").exists(), "nothing is left of the dead process"
         stack.run("up")
         assert get(port) == (200, "a")
+        (pid,) = processes(runtime)
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: processes(runtime) == [], "the process is gone")
+        assert "1 to update" in stack.run("preview"), "no refresh is needed"
+        stack.run("up")
+        assert get(port) == (200, "a")
+        assert "unchanged" in stack.run("preview")
         stack.run("down")
         stack.run("up")  # the kept configuration still fits its passphrase
         assert get(port) == (200, "a")

@@ -73,6 +73,57 @@ def test_aws(stack: Stack):  # LB-2, LB-5, AW-1
     assert_nothing_to_do(stack)
 
 
+THE_SAME_IN_PYTHON = """
+import pulumi
+from lbkit import Listener, LoadBalancer, Node, Pool, Spec
+from lbkit.targets.aws import Nlb
+
+VPC, ONE, TWO = "vpc-0a1b2c3d4e5f60718", "subnet-0a1b2c3d4e5f60718", "subnet-0f1e2d3c4b5a69788"
+relays = Pool(port=9000, protocol="tcp", nodes={"a": Node(address="10.0.0.1"), "b": Node(address="10.0.0.2")})
+relay = Listener(port=9000, protocol="tcp", pool="relays")
+edge = LoadBalancer("edge", Spec(pools={"relays": relays}, listeners={"relay": relay}),
+                    Nlb(vpc_id=VPC, subnet_ids=[ONE], static_addresses=True, check_placement=False))
+masters = Pool(port=6443, protocol="tcp", nodes={"first": Node(address="10.0.1.1")})
+api = Listener(port=6443, protocol="tls", pool="masters",
+               allow=[edge.endpoint.apply(lambda at: at + "/32"), "10.0.0.0/8"])
+plane = LoadBalancer("plane", Spec(pools={"masters": masters}, listeners={"api": api}),
+                     Nlb(vpc_id=VPC, subnet_ids=[ONE, TWO], check_placement=False))
+pulumi.export("url", plane.url)
+"""
+
+
+@pytest.mark.parametrize("stack", ["aws_alb"], indirect=True)
+def test_an_nlb_that_admits_what_another_resource_has(stack: Stack):  # LB-2, LB-4, LB-5, CR-4
+    stack.speak_yaml(
+        program("nlb").replace(
+            "port: 6443\n            protocol: tls",
+            "port: 6443\n            proxyProtocol: [10.0.0.0/8]\n            protocol: tls",
+        )
+    )
+    assert "spec.listeners.api.proxyProtocol" in stack.pulumi("preview", "--stack", "dev", fails=True)
+
+    stack.speak_yaml(program("nlb"))
+    text = stack.pulumi("preview", "--stack", "dev")
+    assert "plane--in--api--late-0" in text, "what waits for the range is there at preview"
+    assert "awsNlb.subnetIds: one subnet is one zone" in text
+    stack.pulumi(*UP)
+    made = {call["name"]: call["inputs"] for call in stack.calls() if call["op"] == "create"}
+    assert made["plane--in--api--late-0"]["cidrIpv4"] == "198.51.100.7/32"
+    assert made["plane--in--api--10-0-0-0-8"]["cidrIpv4"] == "10.0.0.0/8"
+
+    stack.speak_python()
+    stack.replace_program(THE_SAME_IN_PYTHON)
+    assert_nothing_to_do(stack)
+
+    stack.speak_yaml(program("nlb").replace("endpoint}/32", "endpoint}/33"))
+    text = stack.pulumi(*UP, fails=True)
+    assert "spec.listeners.api.allow.0" in text
+    assert "A range such as 10.0.0.0/8 is wanted" in text
+    assert "198.51.100.7/33" not in text
+    assert "File" not in text
+    assert stack.calls() == []
+
+
 @pytest.mark.parametrize("stack", ["bigip_ltm"], indirect=True)
 def test_bigip(stack: Stack, tmp_path: Path):  # F5-1, LB-5
     device = Device()

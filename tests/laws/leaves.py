@@ -200,7 +200,7 @@ def leaves(model: type[BaseModel] = Spec, at: str = "") -> Iterator[str]:
 def pair(pattern: str, base: dict[str, Any] = BASE, words: Mapping[str, str] | None = None) -> tuple[Spec, Spec, str]:
     """Two specs that differ in this leaf only, and the leaf's path. `words`: a home's own for certificates and the like."""
     beside, value = CHANGES[pattern]
-    path = _path(pattern)
+    path = path_of(pattern)
     before = copy.deepcopy(base)
     if base is TCP and "pools.p.fleet" in beside:
         beside = {**beside, **TCP_FLEET}
@@ -231,7 +231,7 @@ def put(data: dict[str, Any], path: str, value: Any) -> None:
         data[last] = value
 
 
-def _path(pattern: str) -> str:
+def path_of(pattern: str) -> str:
     parts = pattern.split(".")
     return ".".join(_NAMES[parts[i - 1]] if part == "*" else part for i, part in enumerate(parts))
 

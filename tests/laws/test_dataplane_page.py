@@ -87,7 +87,7 @@ async def test_it_names_every_metric_with_its_kind_and_labels():
 
 def test_it_names_every_field_of_the_access_log():
     line = json.loads(blocks("json")[1])
-    fields = [*re.findall(r'"(\w+)":', journal._LINE.decode()), "listener", "pool", "node", "reason"]
+    fields = [*re.findall(r'"(\w+)":', journal._LINE.decode()), "status", "listener", "pool", "node", "reason", "tries"]
     told = [name for first, _ in rows("Access log") for name in words(first)]
     assert sorted(told) == sorted(fields) == sorted(line)
 

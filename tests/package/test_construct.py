@@ -9,8 +9,10 @@ from typing import Any
 import pulumi
 import pytest
 from pulumi.output import Unknown
+from pulumi.runtime.sync_await import _sync_await
 
 from lbkit import LoadBalancer, Spec
+from lbkit.errors import LbkitError
 from lbkit.package.arguments import arguments
 from lbkit.package.provider import OUTPUTS, Package
 from lbkit.package.schema import TOKEN
@@ -162,6 +164,39 @@ def test_what_is_unknown_at_preview_is_late_as_well():  # LB-4
     assert "<unknown>" in str(balancer["inputs"])
 
 
+@pytest.mark.parametrize(
+    ("fields", "home", "path"),
+    [
+        ({"trustForwarded": ["10.0.0.0/33"]}, {"native": {}}, "spec.listeners.l.trustForwarded.0"),
+        ({"allow": ["10.0.0.0/33"]}, {"aws": spelled(TARGETS["aws"][0])}, "spec.listeners.l.allow.0"),
+        ({}, {"aws": {**spelled(TARGETS["aws"][0]), "outsideVpc": ["10.0.0.0/33"]}}, "aws.outsideVpc.0"),
+        ({}, {"aws": {**spelled(TARGETS["aws"][0]), "accessLogs": {"bucket": "s3://ours"}}}, "aws.accessLogs.bucket"),
+    ],
+)
+def test_a_wrong_late_value_is_named_as_the_caller_wrote_it(fields: Any, home: Any, path: str):  # LB-4
+    def program() -> None:
+        listener = {**SPEC["listeners"]["l"], **lately(fields)}
+        given = {"spec": {**SPEC, "listeners": {"l": listener}}, **{name: lately(item) for name, item in home.items()}}
+        with pytest.raises(pulumi.InputPropertiesError) as caught:
+            _sync_await(pulumi.Output.from_input(Package().construct("lb", TOKEN, given).urn).future())
+        said.append(str(caught.value.message))
+
+    said: list[str] = []
+    with pytest.raises(LbkitError):  # the same, which the mocks find in their own books
+        registered(program, preview=False)
+    assert said[0].startswith(f"A value that came late is not right\n  {path}\n"), said
+
+
+def lately(value: Any) -> Any:
+    """Outputs of the texts that are wrong here."""
+    if isinstance(value, dict):
+        return {key: lately(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [lately(item) for item in value]
+    wrong = isinstance(value, str) and value in ("10.0.0.0/33", "s3://ours")
+    return pulumi.Output.from_input(value) if wrong else value
+
+
 def test_structure_may_not():
     def program() -> None:
         package(with_pool(nodes=pulumi.Output.from_input({"a": {"address": "10.0.0.7"}})))
@@ -169,6 +204,11 @@ def test_structure_may_not():
     with pytest.raises(pulumi.InputPropertiesError, match="decides which resources exist") as caught:
         registered(program, preview=False)
     assert "spec.pools.p.nodes" in str(caught.value)
+    assert "Give a plain value here" in str(caught.value)
+
+    ranges = {**SPEC["listeners"]["l"], "allow": pulumi.Output.from_input(["10.0.0.0/8"])}
+    with pytest.raises(pulumi.InputPropertiesError, match="its entries may be late"):
+        registered(lambda: package({"spec": {**SPEC, "listeners": {"l": ranges}}, "native": {}}), preview=True)
 
 
 def test_a_secret_stays_one():  # F5-1

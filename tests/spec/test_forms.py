@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,6 +16,7 @@ from lbkit.cli import main
 from lbkit.errors import Belated, LbkitError, SpecError
 from lbkit.load import load
 from lbkit.spec import HealthCheck, Listener, Node, Pool, Spec
+from lbkit.spec.inputs import origin
 from tests.laws.leaves import BASE
 from tests.mocks import registered
 
@@ -110,6 +112,16 @@ def test_a_late_address_keeps_its_checks(preview: bool):  # LB-4
     assert "While processing" not in str(caught.value), "Pulumi prints all inputs of the resource behind these words"
 
 
+def test_one_output_in_two_places_is_known_for_one():
+    import pulumi
+
+    late = pulumi.Output.from_input("10.0.0.1")
+    one, other = Node(address=late), Node(address=late)
+    assert one.address is not other.address
+    assert origin(one.address) is origin(other.address) is late
+    assert origin("10.0.0.1") == "10.0.0.1"
+
+
 @pytest.mark.parametrize("public", [True, False])
 def test_a_late_public_address_needs_a_word_as_well(public: bool):  # CR-6
     import pulumi
@@ -130,8 +142,7 @@ def test_one_output_given_twice_is_one_server():  # LB-4
 
     def program() -> None:
         one = pulumi.Output.from_input("10.0.0.1")
-        assert Node(address=one).address is Node(address=one).address
-        assert Node(address=one).address is not Node(address=one, public=True).address
+        assert origin(Node(address=one).address) is origin(Node(address=one, public=True).address) is one
         Pool(port=80, nodes={"a": Node(address=one), "b": Node(address=pulumi.Output.from_input("10.0.0.1"))})
         with pytest.raises(SpecError, match=r"nodes\.b\.address\n +Node 'a' has the same address"):
             Pool(port=80, nodes={"a": Node(address=one), "b": Node(address=one)})
@@ -142,5 +153,12 @@ def test_one_output_given_twice_is_one_server():  # LB-4
 def test_a_late_value_is_refused_where_structure_must_be_known():
     import pulumi
 
-    with pytest.raises(SpecError):
-        Pool(port=pulumi.Output.from_input(80), nodes={})  # type: ignore[arg-type]
+    late: Any = pulumi.Output.from_input(80)
+    with pytest.raises(
+        SpecError, match=r"Pool\.port\n +This value arrives during the deployment only.*\n +Give a plain value"
+    ):
+        Pool(port=late, nodes={})
+    with pytest.raises(
+        SpecError, match=r"Listener\.allow\n +This value arrives.*\n +Give a plain list or mapping here; its entries"
+    ):
+        Listener(port=80, pool="p", allow=late)

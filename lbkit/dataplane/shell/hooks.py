@@ -54,10 +54,10 @@ async def run(hook: Hook, node: NodeState, timeout: float) -> str:
     try:
         async with asyncio.timeout(timeout):
             if hook.command is not None:
-                return await _command([_filled(part, names) for part in hook.command])
+                return await _command([_filled(str(part), names) for part in hook.command])
             assert hook.post is not None
             host = f"[{node.address}]" if ":" in node.address else node.address
-            return await _post(_filled(hook.post, {**names, "{address}": host}))
+            return await _post(_filled(str(hook.post), {**names, "{address}": host}))
     except TimeoutError:
         return f"the hook did not end within {timeout:g} s"
     except BadMessage as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from lbkit.dataplane.core.routes import Routes
@@ -230,8 +230,8 @@ class Listening:
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-def _networks(ranges: list[str]) -> list[Network]:
-    return [ipaddress.ip_network(item) for item in ranges]
+def _networks(ranges: Sequence[object]) -> list[Network]:
+    return [ipaddress.ip_network(str(item)) for item in ranges]
 
 
 def _within(address: str, networks: list[Network]) -> bool:

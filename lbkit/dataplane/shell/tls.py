@@ -108,13 +108,13 @@ class NodeSecurity:
             self.context.check_hostname = False
             self.context.verify_mode = ssl.CERT_NONE
         elif spec.ca is not None:
-            _trust(self.context, spec.ca, f"{at}.ca")
+            _trust(self.context, str(spec.ca), f"{at}.ca")
         else:
             self.context.load_default_certs()
 
     def name_for(self, address: str) -> str:
         """The name to ask a node for, and to find in its certificate."""
-        return self.spec.server_name or address
+        return str(self.spec.server_name or address)
 
     def stream(
         self, loop: Loop, sock: socket.socket, user: NodeConnection, receive: Callable[[bytes], None], address: str

@@ -256,7 +256,7 @@ def redirected(redirect: Redirect, target: bytes, here: bytes, scheme: bytes, po
         at = 443 if new == b"https" else 80
     else:
         at = int(asked) if asked else port
-    host = redirect.host.encode() if redirect.host else name
+    host = str(redirect.host).encode() if redirect.host else name
     if redirect.path is not None:
         target = redirect.path.encode()
     elif target == b"*":

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from lbkit.errors import Problem
 from lbkit.spec import Fleet, Spec
 from lbkit.spec.balancer import uses
 from lbkit.spec.base import shown
-from lbkit.targets.aws.placement import Application, Machines, Placement
+from lbkit.spec.inputs import is_output
+from lbkit.targets.aws.placement import Application, Machines, Placement, listed
 from lbkit.targets.aws.rules import MOST_RULES
 
 if TYPE_CHECKING:
@@ -32,10 +33,16 @@ def problems(spec: Spec, home: Placement) -> Iterator[Problem]:
     if isinstance(home, Application):
         yield from _versions(spec, home)
     for name, listener in spec.listeners.items():
-        six = next((cidr for cidr in listener.allow if ":" in cidr), None)
-        if six and home.ip == "ipv4":
-            yield Problem(f"listeners.{name}.allow", "This balancer has no IPv6 address, so no such client can reach it.",
-                          f"Leave it out, or use {kind}(ip='dualstack').", shown(six))  # fmt: skip
+        found = [item for cidr in listener.allow if not is_output(cidr)
+                 for item in reaching(home, f"listeners.{name}.allow", str(cidr))]  # fmt: skip
+        yield from found[:1]
+
+
+def reaching(home: Placement, at: str, cidr: str) -> Iterator[Problem]:
+    """Whether clients of a range could reach the balancer."""
+    if ":" in cidr and home.ip == "ipv4":
+        yield Problem(at, "This balancer has no IPv6 address, so no such client can reach it.",
+                      f"Leave it out, or use {type(home).__name__}(ip='dualstack').", shown(cidr))  # fmt: skip
 
 
 def _versions(spec: Spec, home: Application) -> Iterator[Problem]:
@@ -74,7 +81,11 @@ def _pool(at: str, pool: Pool, home: Placement) -> Iterator[Problem]:
                       f"Name the instances' groups: {kind}(node_security_group_ids=['sg-...']).")  # fmt: skip
 
 
-def _standing(at: str, standing: Machines, fleet: Fleet, subnets: Sequence[object]) -> Iterator[Problem]:
+def _standing(at: str, standing: Machines, fleet: Fleet, given: Any) -> Iterator[Problem]:
+    subnets = listed(given)
+    if is_output(given) and (standing.capacity_block or standing.efa):
+        yield Problem(f"{at}.subnet_ids", "Here it must be a single one, so how many there are must be known.",
+                      "Give a plain list of one id, which may be late.")  # fmt: skip
     mixed = bool(fleet.spot or fleet.fallbacks)
     if standing.capacity_reservation is not None and mixed:
         yield Problem(f"{at}.capacity_reservation", "A reservation holds one type of machine, on demand.",
@@ -103,15 +114,15 @@ def warnings(spec: Spec, home: Placement) -> Iterator[str]:
     kind = type(home).__name__
     if not home.cross_zone:
         yield f"{kind}.cross_zone: a zone with few nodes gets as much as one with many, and one without nodes gets its share too."
-    if len(home.subnet_ids) == 1:
+    if len(listed(home.subnet_ids)) == 1:
         yield f"{kind}.subnet_ids: one subnet is one zone; when that fails, the balancer fails."
     for name, pool in spec.pools.items():
-        if pool.fleet and len(home.machine_subnets(name)) == 1 and not home.standing(name).capacity_block:
+        if pool.fleet and len(listed(home.machine_subnets(name))) == 1 and not home.standing(name).capacity_block:
             yield f"pools.{name}.fleet: one subnet is one zone; when that fails, all machines do."
         block = home.standing(name).capacity_block
         if pool.fleet and block and pool.fleet.rollout == 100:
             yield f"pools.{name}.fleet.rollout: a full capacity block has no room for new machines first; choose less than 100."
-    listed = sum(len(pool.nodes) for pool in spec.pools.values())
-    if listed > MOST_RULES and not home.node_security_group_ids:
-        yield (f"{listed} nodes by address are as many rules or more in one security group; AWS allows {MOST_RULES} until you "
+    in_all = sum(len(pool.nodes) for pool in spec.pools.values())
+    if in_all > MOST_RULES and not home.node_security_group_ids:
+        yield (f"{in_all} nodes by address are as many rules or more in one security group; AWS allows {MOST_RULES} until you "
                f"ask for more. Name the nodes' groups instead: {kind}(node_security_group_ids=[...]).")  # fmt: skip

@@ -5,8 +5,11 @@ A value that another resource will have is a Ref, so a whole plan is plain data 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from lbkit.spec.inputs import is_output
 
 Args = dict[str, Any]
 BALANCER = "load_balancer"
@@ -50,6 +53,15 @@ Plan = dict[str, Planned]
 def key(*parts: object) -> str:
     """The key of a resource: what its name says after the balancer's."""
     return "--".join(str(part) for part in parts)
+
+
+def when_known(values: Sequence[Any], then: Callable[[Sequence[Any]], Any]) -> Any:
+    """What follows from values of which some may be late."""
+    late = next((index for index, value in enumerate(values) if is_output(value)), None)
+    if late is None:
+        return then(values)
+    before, after = values[:late], values[late + 1 :]
+    return values[late].apply(lambda known: when_known([*before, known, *after], then))
 
 
 def slug(text: object) -> str:

@@ -12,6 +12,7 @@ from lbkit.spec import Pool, Spec
 from lbkit.spec.base import shown
 from lbkit.spec.inputs import is_output
 from lbkit.targets.aws.ids import placeholder, well_formed
+from lbkit.targets.dangers import short_drain, slow_probe
 
 LONGEST_PATH = 1024
 MOST_USER_DATA = 16_384
@@ -150,9 +151,8 @@ def one_value(field: str, found: dict[str, float]) -> Iterator[Problem]:
 def warnings(spec: Spec) -> Iterator[str]:
     """Legal but dangerous choices of pools, wherever they are served."""
     for name, pool in spec.pools.items():
-        if pool.drain < pool.timeouts.idle:
-            yield (f"pools.{name}.drain: {pool.drain:g} s is less than timeouts.idle = {pool.timeouts.idle:g}: when a node "
-                   "leaves, work that still waits for it is cut.")  # fmt: skip
+        yield from slow_probe(f"pools.{name}", pool)
+        yield from short_drain(f"pools.{name}", pool)
         if pool.fleet and pool.fleet.spot == 100 and not pool.fleet.on_demand:
             yield f"pools.{name}.fleet.spot: AWS may take all machines at once. Keep some with `on_demand`."
         if pool.fleet and pool.fleet.rollout is not None and pool.fleet.rollout < 100 and pool.fleet.min == 1:

@@ -13,7 +13,7 @@ import pulumi_aws as aws
 
 from lbkit.errors import OperationError, Problem, SpecError
 from lbkit.spec.inputs import is_output
-from lbkit.targets.aws.placement import Placement
+from lbkit.targets.aws.placement import Placement, listed
 
 
 class _Subnet(NamedTuple):
@@ -31,7 +31,7 @@ def check_subnets(home: Placement, parent: pulumi.Resource) -> None:
     subnets = [
         _asked(kind, field, str(item), parent)
         for field, items in named.items()
-        for item in items
+        for item in listed(items)
         if not is_output(item)
     ]
     vpc = next((item.vpc for item in subnets), "") if is_output(home.vpc_id) else str(home.vpc_id)

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from lbkit.errors import Problem
 from lbkit.spec import Spec
-from lbkit.spec.inputs import Input
+from lbkit.spec.inputs import Input, Inputs
 from lbkit.spec.values import Address, Count
 from lbkit.targets.base import Rendered, Rule, Target
 from lbkit.targets.bigip.device import Device, ObjectName, Pair, TrafficGroup, checked
@@ -39,7 +39,7 @@ class Ltm(Target):
     """Device(...), Pair(...), or a pulumi_f5bigip.Provider of yours. Unset: the default provider, from its configuration."""
     partition: ObjectName = "Common"
     """Partition of all objects; it must exist."""
-    snat: Annotated[Literal["automap", "none"] | list[Input[HostAddress]], BeforeValidator(translation)] = Field(
+    snat: Annotated[Literal["automap", "none"] | Inputs[HostAddress], BeforeValidator(translation)] = Field(
         default="automap", min_length=1
     )
     """Source address towards the nodes: the device's own, these addresses, or the client's. `none` works only where the

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from lbkit.errors import Problem
+from lbkit.errors import Belated, Problem
 from lbkit.spec import Spec
 from lbkit.spec.base import shown
 from lbkit.targets.bigip.certificates import read, unreadable
@@ -71,11 +71,27 @@ def _destinations(spec: Spec, ltm: Ltm) -> Iterator[Problem]:
 def _ranges(spec: Spec, ltm: Ltm) -> Iterator[Problem]:
     for name, listener in spec.listeners.items():
         address = known(listener.address or ltm.address)
-        version = ipaddress.ip_address(address).version if address else None
-        for item in listener.allow:
-            if version and ipaddress.ip_network(item).version != version:
-                yield Problem(f"listeners.{name}.allow", f"No client of this range can reach an IPv{version} address.",
-                              "Leave the range out, or listen on an address of its kind.", shown(item))  # fmt: skip
+        for item in map(known, listener.allow):
+            if item and address:
+                yield from _apart(f"listeners.{name}.allow", item, address, shown(item))
+
+
+def _apart(at: str, item: str, address: str, value: str = "") -> Iterator[Problem]:
+    version = ipaddress.ip_address(address).version
+    if ipaddress.ip_network(item).version != version:
+        yield Problem(at, f"No client of this range can reach an IPv{version} address.",
+                      "Leave the range out, or listen on an address of its kind.", value)  # fmt: skip
+
+
+def reaching(at: str, item: Any, address: str | None) -> Any:
+    """A late range, refused when it arrives if its clients can't reach the address."""
+
+    def arrived(found: str) -> str:
+        if address and (problems := list(_apart(at, found, address))):
+            raise Belated(*problems)
+        return found
+
+    return item.apply(arrived)
 
 
 def _sources(spec: Spec, ltm: Ltm) -> Iterator[Problem]:

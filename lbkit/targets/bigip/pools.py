@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from lbkit.spec import Node, Pool
+from lbkit.spec.inputs import origin
 from lbkit.targets.bigip.parts import SUFFIX, Args, Plan, Ref, Text, dashed, known, when_known
 
 _ALGORITHMS = {
@@ -43,9 +44,10 @@ def _node(plan: Plan, pool: str, key: str, node: Node) -> Ref:
     if address is not None:
         at = Ref("nodes", dashed(address))
         return at if at.key in plan.kinds["nodes"] else plan.add("nodes", at.key, _node_args(node))
-    if (shared := plan.late_nodes.get(id(node.address))) is not None:
+    given = id(origin(node.address))
+    if (shared := plan.late_nodes.get(given)) is not None:
         return shared
-    at = plan.late_nodes[id(node.address)] = plan.add("nodes", f"{pool}--{key}", _node_args(node))
+    at = plan.late_nodes[given] = plan.add("nodes", f"{pool}--{key}", _node_args(node))
     plan.kinds["nodes"][at.key]["name"] = when_known(node.address, lambda found: late_name(plan, at.key, str(found)))
     return at
 

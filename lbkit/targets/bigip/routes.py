@@ -86,11 +86,11 @@ def rule(listener: Listener, pool: PoolRef) -> Text:
     return Text(tuple(_joined(lines)))
 
 
-def _forwarded(listener: Listener) -> Iterator[str]:
+def _forwarded(listener: Listener) -> Iterator[Any]:
     """X-Forwarded-* of trusted peers stay. The HTTP profile adds the client's address behind this event."""
     remove = [f"HTTP::header remove {name}" for name in _FORWARDED]
     if listener.trust_forwarded:
-        yield f"if {{ !{within('IP::client_addr', listener.trust_forwarded)} }} {{"
+        yield ("if { !", *within("IP::client_addr", listener.trust_forwarded), " } {")
         yield from (f"    {line}" for line in remove)
         yield "}"
     else:
@@ -151,7 +151,7 @@ def _does(route: Route, listener: Listener, pool: PoolRef) -> tuple[Any, ...]:
         return ("pool ", pool(route.pool))
     if route.pools:
         return tuple(_shared(route, pool))
-    return (_answer(route.answer) if route.answer else _redirect(route.redirect, listener),)
+    return (_answer(route.answer),) if route.answer else _redirect(route.redirect, listener)
 
 
 def _shared(route: Route, pool: PoolRef) -> Iterator[Any]:
@@ -167,7 +167,7 @@ def _shared(route: Route, pool: PoolRef) -> Iterator[Any]:
 
 def _default(listener: Listener, pool: PoolRef) -> tuple[Any, ...]:
     if listener.redirect:
-        return (_redirect(listener.redirect, listener),)
+        return _redirect(listener.redirect, listener)
     if listener.pool:
         return ("pool ", pool(listener.pool))
     return (_answer(Answer(status=404, body="No route fits this request.\n")),)
@@ -178,17 +178,17 @@ def _answer(answer: Answer) -> str:
     return f"HTTP::respond {answer.status} content {quoted(answer.body)} noserver {kind}"
 
 
-def _redirect(redirect: Redirect | None, listener: Listener) -> str:
-    """What is unset stays as it was asked; a new scheme brings its own port."""
+def _redirect(redirect: Redirect | None, listener: Listener) -> tuple[Any, ...]:
+    """What is unset stays as it was asked; a new scheme brings its own port. A late host holds nothing to be escaped."""
     assert redirect is not None
     scheme = redirect.scheme or listener.protocol
-    host = escaped(redirect.host) if redirect.host else "$host"
+    host: Any = redirect.host or "$host"
     if redirect.port is not None:
         port = "" if redirect.port == DEFAULT_PORTS[scheme] else f":{redirect.port}"
     else:
         port = "$port" if scheme == listener.protocol else ""
     target = escaped(redirect.path) if redirect.path else "[HTTP::uri]"
-    return f'HTTP::respond {redirect.status} noserver "Location" "{scheme}://{host}{port}{target}"'
+    return (f'HTTP::respond {redirect.status} noserver "Location" "{scheme}://', host, f'{port}{target}"')
 
 
 def _joined(lines: list[Any]) -> list[Any]:

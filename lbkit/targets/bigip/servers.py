@@ -9,10 +9,13 @@ but a description, and listeners that change places are changed in place.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from lbkit.spec import Listener, Pool, Spec, Timeouts
 from lbkit.spec.balancer import uses
+from lbkit.spec.inputs import is_output
 from lbkit.targets.bigip.parts import (
     PLACEMENT,
     Args,
@@ -25,6 +28,7 @@ from lbkit.targets.bigip.parts import (
     one_host,
     when_known,
 )
+from lbkit.targets.bigip.placement import reaching
 from lbkit.targets.bigip.routes import by_policy, policy, rule
 from lbkit.targets.bigip.tls import client_profiles
 
@@ -53,7 +57,7 @@ def add(plan: Plan, name: str, spec: Spec, ltm: Ltm, pools: dict[str, Ref], read
     else:
         stack = _layer4(plan, place, first)
     sticks = _persistence(plan, place, first, address)
-    for suffix, source in _sources(listener, address):
+    for suffix, source in _sources(name, listener, address):
         plan.add("virtual_servers", f"{place}{suffix}", {
             "description": f"listener {name} of {plan.name}",
             "destination": address, "port": listener.port, "mask": when_known(address, one_host), "source": source,
@@ -85,10 +89,16 @@ def _leads_to(listener: Listener) -> list[str]:
     return list(dict.fromkeys(pool for _, pool in uses(listener)))
 
 
-def _sources(listener: Listener, address: Any) -> list[tuple[str, Any]]:
+def _sources(name: str, listener: Listener, address: Any) -> Iterator[tuple[str, Any]]:
+    """(end of the key, source). A late range is known by its place among the late ones."""
     if not listener.allow:
-        return [("", when_known(address, everywhere))]
-    return [(f"--{dashed_range(item)}", item) for item in listener.allow]
+        yield "", when_known(address, everywhere)
+    late = itertools.count()
+    for item in listener.allow:
+        if is_output(item):
+            yield f"--late-{next(late)}", reaching(f"listeners.{name}.allow", item, known(address))
+        else:
+            yield f"--{dashed_range(str(item))}", item
 
 
 def _http(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 _SPECIAL = re.compile(r'([\\"$\[\]{};])')
 _CONTROL = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -19,9 +20,11 @@ def escaped(text: str) -> str:
     return "".join(_CONTROL.get(char, char) for char in _SPECIAL.sub(r"\\\1", text))
 
 
-def within(command: str, ranges: Iterable[str]) -> str:
-    """An expression: the address is in one of the ranges."""
-    return "(" + " || ".join(f"[IP::addr [{command}] equals {item}]" for item in ranges) + ")"
+def within(command: str, ranges: Iterable[Any]) -> Iterator[Any]:
+    """An expression in parts, for a range may be late: the address is in one of the ranges."""
+    for index, item in enumerate(ranges):
+        yield from (f"{' || ' if index else '('}[IP::addr [{command}] equals ", item, "]")
+    yield ")"
 
 
 def event(name: str, lines: Iterable[str]) -> str:

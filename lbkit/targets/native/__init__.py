@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from lbkit.dataplane.gaps import GAPS
@@ -12,6 +12,7 @@ from lbkit.spec.gaps import Rule
 from lbkit.spec.listener import url
 from lbkit.spec.values import Seconds
 from lbkit.targets.base import Rendered, Target
+from lbkit.targets.native.dangers import dangers
 
 if TYPE_CHECKING:
     import pulumi
@@ -33,6 +34,10 @@ class Native(Target):
     gaps: ClassVar[Mapping[str, Rule]] = GAPS
 
     placement: Local = Local()
+
+    @classmethod
+    def dangers(cls, spec: Spec) -> Iterable[str]:
+        return dangers(spec)
 
     def render(self, name: str, spec: Spec, parent: pulumi.ComponentResource) -> Rendered:
         from lbkit.targets.native.local import balancer_process

@@ -31,6 +31,8 @@ class ServerProvider(dynamic.ResourceProvider):
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
         changed = [key for key in ("argv", "address", "port") if olds.get(key) != news.get(key)]
+        if not changed and background.running(Path(olds["state"])) is None:
+            changed = ["argv"]  # it was killed, and is made again
         return dynamic.DiffResult(changes=bool(changed), replaces=changed, delete_before_replace=True)
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:

@@ -47,6 +47,7 @@ class ProcessProvider(dynamic.ResourceProvider):
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
         changed = any(olds.get(key) != news.get(key) for key in ("config", "wait", "release"))
+        changed = changed or not _lives(Path(olds["state"]))  # a process that was killed is made again
         replaces = ["config"] if _known(news) and _fixed(olds) != _fixed(news) else []
         return dynamic.DiffResult(changes=changed, replaces=replaces, delete_before_replace=True)
 

@@ -19,7 +19,7 @@ from lbkit.targets.aws.placement import Placement
 from lbkit.targets.aws.plan import Planned, Ref
 from lbkit.targets.aws.translate import plan
 from lbkit.targets.base import problems
-from tests.laws.leaves import ALSO, BASE, CHANGES, FLEET, TCP, TCP_FLEET, _path, put, worded
+from tests.laws.leaves import ALSO, BASE, CHANGES, FLEET, TCP, TCP_FLEET, path_of, put, worded
 from tests.laws.test_nothing_ignored import WORDS
 from tests.targets.aws.api import violations
 from tests.targets.aws.house import FIXED_FLEET, GROUP, alb, changed, nlb, planned, routed
@@ -73,7 +73,7 @@ def cases(draw: st.DrawFn) -> tuple[dict[str, Any], Placement]:
         more = TCP_FLEET if network and "pools.p.fleet" in beside else {}
         for at, item in {**beside, **more, **ALSO.get(pattern, {})}.items():
             put(data, at, copy.deepcopy(item))
-        put(data, _path(pattern), draw(st.sampled_from([value, *BORDERS.get(pattern, [])])))
+        put(data, path_of(pattern), draw(st.sampled_from([value, *BORDERS.get(pattern, [])])))
     known = {"node_security_group_ids": [GROUP]} if draw(st.booleans()) else {}
     shape = {"internal": draw(st.booleans()), "cross_zone": draw(st.booleans()), **known}
     return worded(data, WORDS), nlb(**shape) if network else alb(**shape)

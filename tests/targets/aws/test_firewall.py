@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
+import pulumi
 import pytest
 
+from lbkit import LoadBalancer
+from lbkit.errors import Belated
+from lbkit.targets.aws import Machines
 from lbkit.targets.aws.plan import Plan, Ref
-from tests.laws.leaves import FLEET
-from tests.targets.aws.house import GROUP, OTHER, alb, planned, refusals
+from tests.laws.leaves import BASE, FLEET
+from tests.mocks import registered
+from tests.targets.aws.house import GROUP, OTHER, alb, changed, planned, refusals
 
 OTHER_FLEET = {
     "port": 8000,
@@ -107,3 +113,66 @@ def test_each_fleets_machines_carry_their_own_group():  # AW-15
     plan = planned(FLEETS)
     for pool in ("p", "q"):
         assert plan[f"template--{pool}"].args["vpc_security_group_ids"] == [Ref(f"firewall--nodes--{pool}", "id")]
+
+
+def inputs(
+    home: Any, allow: list[Any], kind: str = "SecurityGroupIngressRule", preview: bool = False
+) -> dict[str, Any]:
+    """The inputs of the rules of a program whose listener has these ranges; Outputs where they are late."""
+
+    def program() -> None:
+        data = copy.deepcopy(BASE)
+        data["listeners"]["l"]["allow"] = [item() if callable(item) else item for item in allow]
+        LoadBalancer("lb", data, home())
+
+    found = registered(program, preview=preview)
+    return {name: item["inputs"] for name, item in found.of(f"aws:vpc/{kind[0].lower()}{kind[1:]}:{kind}").items()}
+
+
+def late(cidr: str) -> Any:
+    return lambda: pulumi.Output.from_input(cidr)
+
+
+def closed(**placement: Any) -> Any:
+    return lambda: alb(check_placement=False, **placement)
+
+
+def test_a_late_range_is_a_rule_of_its_own_beside_the_plain_ones():  # LB-4, AW-15
+    found = inputs(closed(), [late("172.16.0.0/12"), "10.0.0.0/8", late("192.168.0.0/16")])
+    assert {name: rule["cidrIpv4"] for name, rule in found.items()} == {
+        "lb--in--l--late-0": "172.16.0.0/12",
+        "lb--in--l--10-0-0-0-8": "10.0.0.0/8",
+        "lb--in--l--late-1": "192.168.0.0/16",
+    }
+
+
+@pytest.mark.parametrize(("cidr", "said"), [("172.16.0.0/12", "cidrIpv4"), ("fd00::/8", "cidrIpv6")])
+def test_a_late_range_is_of_either_kind_where_the_balancer_is(cidr: str, said: str):  # LB-4
+    (rule,) = inputs(closed(ip="dualstack"), [late(cidr)]).values()
+    assert {key: value for key, value in rule.items() if key.startswith("cidr")} == {said: cidr}
+
+
+@pytest.mark.parametrize(
+    ("allow", "reason"),
+    [
+        ([late("fd00::/8")], r"listeners\.l\.allow\n +This balancer has no IPv6 address"),
+        ([late("10.0.0.1/8")], r"listeners\.l\.allow\.0\n +A range such as"),
+        (["10.0.0.0/8", late("10.0.0.0/8")], r"listeners\.l\.allow\.1\n +This range stands here as text as well"),
+    ],
+)
+def test_a_wrong_late_range_is_named(allow: list[Any], reason: str):  # LB-4
+    with pytest.raises(Belated, match=reason) as caught:
+        inputs(closed(), allow)
+    assert "10.0.0" not in str(caught.value).replace("such as 10.0.0.0/8", ""), "it may be secret"
+
+
+def test_machines_may_reach_a_late_range_and_wait_for_its_rule():  # LB-4
+    def program() -> None:
+        standing = Machines(egress=[pulumi.Output.from_input("fd00::/8"), "10.0.0.0/8"])
+        LoadBalancer("lb", changed(FLEET), alb(check_placement=False, machines={"p": standing}))
+
+    found = registered(program, preview=False)
+    out = found.of("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")
+    assert out["lb--leave--p--late-0"]["inputs"]["cidrIpv6"] == "fd00::/8"
+    (group,) = found.of("aws:autoscaling/group:Group").values()
+    assert {"lb--leave--p--late-0", "lb--leave--p--10-0-0-0-8"} <= set(group["depends_on"])

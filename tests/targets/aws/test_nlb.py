@@ -131,7 +131,7 @@ def test_http_and_tcp_in_one_spec_are_two_balancers():  # LB-2
         ({"allocation_ids": [ADDRESS]}, "2 subnets"),
         ({"static_addresses": True, "internal": True}, "Elastic IPs are public"),
         ({"allocation_ids": ["eipalloc-1234567890abcdef0"] * 2}, "placeholder"),  # AW-14
-        ({"subnet_ids": []}, "at least 1"),
+        ({"subnet_ids": []}, "not be empty"),
         ({"access_logs": {"bucket": "ours"}}, "no such field"),
     ],
 )

@@ -10,8 +10,9 @@ import pulumi
 import pytest
 
 from lbkit import LoadBalancer
-from lbkit.errors import Belated, OperationError, SpecError
+from lbkit.errors import Belated, OperationError, SpecError, Unsupported
 from lbkit.spec import Spec
+from lbkit.targets.aws import Machines
 from tests.laws.leaves import BASE, FLEET, TCP, put
 from tests.mocks import registered
 from tests.targets.aws.house import CERTIFICATE, GROUP, IDS, TLS, TRUST, alb, changed, nlb
@@ -141,6 +142,62 @@ def test_a_late_value_is_judged_when_it_arrives(path: str, value: Any, reason: s
         registered(program, preview=False)
     assert isinstance(caught.value, pulumi.RunError)
     assert "AKIA" not in str(caught.value)
+
+
+def test_all_subnets_may_come_in_one_output():  # LB-4
+    def program() -> None:
+        home = alb(subnet_ids=late(IDS["subnet_ids"]), machines={"p": Machines(subnet_ids=late([FIRST]))})
+        LoadBalancer("lb", changed(FLEET), home)
+
+    found = registered(program, preview=False)
+    (balancer,) = found.of("aws:lb/loadBalancer:LoadBalancer").values()
+    (group,) = found.of("aws:autoscaling/group:Group").values()
+    assert balancer["inputs"]["subnets"] == IDS["subnet_ids"]
+    assert group["inputs"]["vpcZoneIdentifiers"] == [FIRST]
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ([FIRST], r"Alb\.subnet_ids\n +At least 2 must be given, and there is one\."),
+        ([FIRST, "subnet-12345678"], r"Alb\.subnet_ids\.1\n +This is a placeholder"),
+    ],
+)
+def test_a_wrong_late_list_of_subnets_is_named(given: list[str], problem: str):  # AW-2, AW-14, LB-4
+    def program() -> None:
+        LoadBalancer("lb", changed({}), alb(subnet_ids=late(given)))
+
+    with pytest.raises(Belated, match=problem):
+        registered(program, preview=False)
+
+
+@pytest.mark.parametrize(
+    ("home", "path"),
+    [
+        (lambda ids: nlb(subnet_ids=ids, static_addresses=True), "Nlb.subnet_ids"),
+        (lambda ids: nlb(subnet_ids=ids, allocation_ids=["eipalloc-0a1b2c3d"]), "Nlb.subnet_ids"),
+        (lambda ids: alb(machines={"p": Machines(subnet_ids=ids, efa=1)}), "Alb.machines.p.subnet_ids"),
+    ],
+)
+def test_where_each_subnet_counts_the_list_is_plain(home: Any, path: str):  # LB-4
+    def program() -> None:
+        LoadBalancer("lb", changed(FLEET), home(late(IDS["subnet_ids"])))
+
+    with pytest.raises((SpecError, Unsupported), match=path):
+        registered(program, preview=True)
+
+
+def test_a_node_outside_the_vpc_may_be_known_late_by_address_and_range():  # LB-4
+    def program() -> None:
+        data = copy.deepcopy(BASE)
+        data["pools"]["p"]["nodes"] = {"a": {"address": late("192.168.0.7")}, "b": {"address": "10.0.0.7"}}
+        LoadBalancer("lb", data, alb(outside_vpc=["172.16.0.0/12", late("192.168.0.0/16")], check_placement=False))
+
+    nodes = registered(program, preview=False).of("aws:lb/targetGroupAttachment:TargetGroupAttachment")
+    assert {name: item["inputs"].get("availabilityZone") for name, item in nodes.items()} == {
+        "lb--node--p--a": "all",
+        "lb--node--p--10-0-0-7-8000": None,
+    }
 
 
 def lately(value: Any) -> Any:

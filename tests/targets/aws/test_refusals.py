@@ -19,7 +19,7 @@ SUBNET, ZONE_TWO = IDS["subnet_ids"]
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
     [
-        ("subnet_ids", [SUBNET], "at least 2"),  # AW-2
+        ("subnet_ids", [SUBNET], "At least 2"),  # AW-2
         ("subnet_ids", [SUBNET] * 2, "named twice"),  # AW-2
         ("subnet_ids", ["subnet-1234567890abcdef0", "subnet-0987654321fedcba0"], "placeholder"),  # AW-14
         ("subnet_ids", ["vpc-0a1b2c3d", "subnet-0f1e2d3c"], "and 8 or 17 hexadecimal"),
@@ -140,8 +140,8 @@ def test_instance_ids_and_addresses_do_not_mix():
         (routed(r={"path": "/a", "pools": {"p": 0, "q": 0}}), "No pool has a share"),
         (routed(r={"path": "/a", "pool": "p", "pools": {"q": 1}}), "leads to one place"),
         (routed(r={"path": "/a", "pools": {"x": 1}}), "There is no such pool"),
-        (routed(r={"path": "/a", "pools": {"p": 257}}), "less than or equal to 256"),
-        (routed(r={"query": {"": "x"}}), "at least 1 character"),
+        (routed(r={"path": "/a", "pools": {"p": 257}}), "at most 256"),
+        (routed(r={"query": {"": "x"}}), "must not be empty"),
     ],
 )
 def test_a_spec_that_contradicts_itself_is_refused(changes: dict[str, Any], reason: str):

@@ -11,6 +11,7 @@ import pulumi
 import pytest
 
 from lbkit import LoadBalancer, Spec
+from lbkit.errors import Belated
 from lbkit.targets.bigip import Ltm
 from lbkit.targets.bigip.ltm import _OPTIONS
 from tests.mocks import Registered, registered
@@ -244,12 +245,15 @@ def late(value: str, preview: bool) -> Any:
     return pulumi.Output(set(), loop.create_task(soon(None if preview else value)), loop.create_task(soon(not preview)))
 
 
-@pytest.mark.parametrize("place", ["node", "address", "snat"])
+@pytest.mark.parametrize("place", ["node", "address", "snat", "range"])
 def test_preview_shows_every_object_of_an_address_that_comes_later(place: str):  # LB-4
     def run(preview: bool) -> None:
         wanted = data()
         if place == "node":
             wanted["pools"]["p"]["nodes"]["a"]["address"] = late("10.0.0.7", preview)
+        if place == "range":
+            wanted["listeners"]["l"]["allow"] = [late("172.16.0.0/12", preview)]
+            wanted["listeners"]["l"]["trust_forwarded"] = ["10.0.0.0/8", late("172.16.0.0/12", preview)]
         address: Any = late("2001:db8::7", preview) if place == "address" else "10.1.0.10"
         snat: Any = [late("10.9.0.1", preview)] if place == "snat" else "automap"
         LoadBalancer("lb", Spec.load(wanted), Ltm(address=address, snat=snat))
@@ -260,5 +264,20 @@ def test_preview_shows_every_object_of_an_address_that_comes_later(place: str): 
     nodes = {item["inputs"]["name"] for item in up.of("f5bigip:ltm/node:Node").values()}
     if place == "address":
         assert (server["inputs"]["source"], server["inputs"]["mask"]) == ("::/0", ":".join(["ffff"] * 8))
+    if place == "range":
+        (rule,) = up.of("f5bigip:ltm/iRule:IRule").values()
+        assert server["inputs"]["source"] == "172.16.0.0/12"
+        trusted = "[IP::addr [IP::client_addr] equals {}]"
+        assert f"!({trusted.format('10.0.0.0/8')} || {trusted.format('172.16.0.0/12')})" in rule["inputs"]["irule"]
     if place == "node":
         assert nodes == {"/Common/lbkit--p--a--10-0-0-7--node", "/Common/lb--10-0-0-2--node"}
+
+
+def test_a_late_range_of_the_other_kind_is_refused_when_it_arrives():  # LB-4
+    def run() -> None:
+        wanted = data()
+        wanted["listeners"]["l"]["allow"] = [late("fd00::/8", False)]
+        LoadBalancer("lb", Spec.load(wanted), Ltm(address="10.1.0.10"))
+
+    with pytest.raises(Belated, match=r"listeners\.l\.allow\n +No client of this range can reach an IPv4 address"):
+        registered(run, preview=False)

@@ -282,7 +282,7 @@ def test_outputs_that_came_out_the_same_are_named_by_their_paths(literal: bool):
 LATE = {
     "the server's own": ("10.1.0.10", "10.1.0.10", "pools.p.nodes.a.address", "call itself"),
     "the device's": ("10.0.0.7", "192.0.2.1", "Ltm.address", "management"),
-    "no client's": ("10.0.0.7", "127.0.0.1", "address", "No traffic"),
+    "no client's": ("10.0.0.7", "127.0.0.1", "Ltm.address", "No traffic"),
     "another kind than SNAT's": ("fd00::7", "10.1.0.10", "pools.p.nodes.a.address", "no IPv6 address"),
     "another kind than the clients'": ("10.0.0.7", "2001:db8::9", "listeners.l.allow", "can reach an IPv6"),
 }

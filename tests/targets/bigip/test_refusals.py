@@ -152,7 +152,7 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("a pair of one device", lambda: pair(devices=dict.fromkeys("ab", MEMBERS["a"])), "Pair.devices"),
     ("a broadcast address", lambda: Ltm(address="255.255.255.255"), "Ltm.address"),
     ("SNAT to a group", lambda: Ltm(address="10.0.0.9", snat=["224.0.0.1"]), "Ltm.snat"),
-    ("one SNAT address without its list", lambda: Ltm(address="10.0.0.9", snat="10.0.0.8"), "Ltm.snat"),  # type: ignore[arg-type]
+    ("one SNAT address without its list", lambda: Ltm(address="10.0.0.9", snat="10.0.0.8"), "Ltm.snat"),
     ("a flag for SNAT", lambda: Ltm(address="10.0.0.9", snat=True), "Ltm.snat"),  # type: ignore[arg-type]
     ("F5's words in a probe", lambda: spec({"pools.p.health_check.receive": "200"}), "pools.p.health_check.receive"),
     ("F5's word for a weight", lambda: spec({"pools.p.nodes.a.ratio": 3}), "pools.p.nodes.a.ratio"),
@@ -182,7 +182,7 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("a wildcard address", lambda: Ltm(address="0.0.0.0"), "Ltm.address"),
     ("a port in the virtual address", lambda: Ltm(address="10.0.0.9:80"), "Ltm.address"),
     ("a full path as the address", lambda: Ltm(address="/Common/10.0.0.9"), "Ltm.address"),
-    ("F5's word for SNAT addresses", lambda: Ltm(address="10.0.0.9", snat="snatpool"), "Ltm.snat"),  # type: ignore[arg-type]
+    ("F5's word for SNAT addresses", lambda: Ltm(address="10.0.0.9", snat="snatpool"), "Ltm.snat"),
     ("SNAT to nowhere", lambda: Ltm(address="10.0.0.9", snat=[]), "Ltm.snat"),
     ("a short traffic group", lambda: Ltm(address="10.0.0.9", traffic_group="traffic-group-1"), "Ltm.traffic_group"),
     ("the device as text", lambda: Ltm(address="10.0.0.9", device="192.0.2.1"), "Ltm.device"),

@@ -14,7 +14,8 @@ import pytest
 from lbkit.dataplane.config import BootConfig
 from lbkit.errors import OperationError
 from lbkit.spec import Spec
-from lbkit.targets.native import background
+from lbkit.targets.native import background, local
+from lbkit.targets.native.demo import ServerProvider
 from lbkit.targets.native.local import Error, ProcessProvider
 from tests.dataplane.shell.house import free_port
 from tests.dataplane.specs import spec
@@ -26,6 +27,12 @@ from tests.laws.leaves import BASE, put
 def _tracebacks(monkeypatch: pytest.MonkeyPatch) -> None:
     """The provider shortens them in its own process; here they come back."""
     monkeypatch.setattr(sys, "tracebacklimit", 1000, raising=False)
+
+
+@pytest.fixture
+def alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process runs."""
+    monkeypatch.setattr(local, "_lives", lambda _: True)
 
 
 def props(changes: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
@@ -42,6 +49,7 @@ def props(changes: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
 SALAD = {"pools.p.preset": "salad"}
 
 
+@pytest.mark.usefixtures("alive")
 @pytest.mark.parametrize(
     ("before", "after", "replaces"),
     [
@@ -61,6 +69,7 @@ def test_settings_change_in_place_but_for_the_salad_preset(
     assert found.delete_before_replace
 
 
+@pytest.mark.usefixtures("alive")
 def test_a_configuration_that_is_not_known_yet_replaces_nothing():  # SA-1
     later = props(SALAD)
     del later["config"]
@@ -69,10 +78,12 @@ def test_a_configuration_that_is_not_known_yet_replaces_nothing():  # SA-1
     assert not found.replaces
 
 
+@pytest.mark.usefixtures("alive")
 def test_nothing_changed_is_no_change():
     assert not ProcessProvider().diff("x", props(), props()).changes
 
 
+@pytest.mark.usefixtures("alive")
 def test_another_release_is_a_change():
     assert ProcessProvider().diff("x", props(), props(release="2")).changes
 
@@ -95,6 +106,14 @@ def test_a_configuration_that_is_not_known_yet_does_not_fail_the_check():
 
 def test_a_dead_process_is_read_as_gone(tmp_path: Path):
     assert ProcessProvider().read("x", props(state=str(tmp_path))).id == ""
+
+
+def test_a_dead_process_is_a_change(tmp_path: Path):
+    """Else `up` would say that all is as it was, and that the balancer answers."""
+    same = props(state=str(tmp_path))
+    assert ProcessProvider().diff("x", same, same).changes
+    server = {"argv": ["x"], "address": "127.0.0.1", "port": 1, "state": str(tmp_path)}
+    assert ServerProvider().diff("x", server, server).replaces == ["argv"]
 
 
 def test_deleting_what_is_gone_is_fine(tmp_path: Path):

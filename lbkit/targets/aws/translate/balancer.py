@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lbkit.spec import Spec
 from lbkit.spec.inputs import is_output
-from lbkit.targets.aws.placement import Application, Logs, Network, Placement
-from lbkit.targets.aws.plan import BALANCER, Args, Plan, Planned, Ref, key
+from lbkit.targets.aws.placement import Application, Logs, Network, Placement, listed
+from lbkit.targets.aws.plan import BALANCER, Args, Plan, Planned, Ref, key, when_known
 from lbkit.targets.aws.translate.firewall import BALANCERS
 
 
@@ -21,17 +22,14 @@ def balancer(spec: Spec, home: Placement) -> Plan:
     if isinstance(home, Application):
         return {BALANCER: Planned("lb.LoadBalancer", {**common, **_application(spec, home)})}
     assert isinstance(home, Network)
-    names = [key("address", _subnet(home, index)) for index in range(len(home.subnet_ids))]
+    names = [key("address", _subnet(subnet, index)) for index, subnet in enumerate(listed(home.subnet_ids))]
     own = {name: Planned("ec2.Eip", {"domain": "vpc"}) for name in names if home.static_addresses}
-    given: list[Any] = home.allocation_ids or [Ref(name, "id") for name in own]
+    given: Sequence[Any] = home.allocation_ids or [Ref(name, "id") for name in own]
     args = {
         **common,
         "load_balancer_type": "network",
         "enable_cross_zone_load_balancing": home.cross_zone,
-        "subnet_mappings": [
-            {"subnet_id": subnet, **({"allocation_id": given[index]} if given else {})}
-            for index, subnet in enumerate(home.subnet_ids)
-        ],
+        "subnet_mappings": when_known([home.subnet_ids], lambda found: _mappings(found[0], given)),
     }
     # An Elastic IP serves one balancer, so the old one must be gone before the new one can have it.
     addresses = "elastic" if elastic(home) else "of AWS"
@@ -43,16 +41,22 @@ def elastic(home: Placement) -> bool:
     return isinstance(home, Network) and bool(home.static_addresses or home.allocation_ids)
 
 
-def _subnet(home: Placement, index: int) -> str:
+def _mappings(subnets: Sequence[Any], addresses: Sequence[Any]) -> list[Args]:
+    return [
+        {"subnet_id": subnet, **({"allocation_id": addresses[index]} if addresses else {})}
+        for index, subnet in enumerate(subnets)
+    ]
+
+
+def _subnet(subnet: Any, index: int) -> str:
     """What keys an address: the subnet's id where it is known, so that another subnet before it moves nothing."""
-    subnet = home.subnet_ids[index]
     return str(index) if is_output(subnet) else str(subnet)
 
 
 def _application(spec: Spec, home: Placement) -> Args:
     args: Args = {
         "load_balancer_type": "application",
-        "subnets": list(home.subnet_ids),
+        "subnets": home.subnet_ids,
         "idle_timeout": int(next(iter(spec.pools.values())).timeouts.idle),
         "client_keep_alive": int(next(iter(spec.listeners.values())).timeouts.keep_alive),
         "drop_invalid_header_fields": True,

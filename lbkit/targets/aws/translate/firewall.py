@@ -6,11 +6,14 @@ A rule's key holds all that may differ, so two equal rules, which AWS refuses, h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from lbkit.spec import Node, Pool, Spec
 from lbkit.spec.inputs import is_output
+from lbkit.targets.aws.placed import reaching
 from lbkit.targets.aws.placement import Placement
 from lbkit.targets.aws.plan import Args, Plan, Planned, Ref, Text, key, slug
 from lbkit.targets.aws.rules import address, judged
@@ -42,6 +45,11 @@ def ways_to(name: str, pool: Pool, home: Placement, node: str) -> list[str]:
     return [rule for rule, _ in _reach(name, pool, home, node)]
 
 
+def ways_out(name: str, home: Placement) -> list[str]:
+    """Keys of the rules that let a fleet's machines out."""
+    return [key("leave", name, place) for place, _ in _ranges(home.standing(name).egress)]
+
+
 def _group(text: str, home: Placement) -> Planned:
     return Planned("ec2.SecurityGroup", {"vpc_id": home.vpc_id, "description": text})
 
@@ -51,16 +59,29 @@ def _rule(kind: str, group: Any, port: int | None, peer: Args) -> Planned:
     return Planned(kind, {"security_group_id": group, **ports, **peer})
 
 
-def _range(cidr: str) -> Args:
+def _ranges(cidrs: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    """(part of a rule's key, range). A late one is known by its place among the late ones."""
+    late = itertools.count()
+    for cidr in cidrs:
+        yield f"late-{next(late)}" if is_output(cidr) else slug(cidr), cidr
+
+
+def _range(cidr: Any) -> Args:
+    """A range of either kind; of a late one nobody knows yet which."""
+    if is_output(cidr):
+        return {"cidr_ipv4": cidr.apply(lambda known: None if ":" in known else known),
+                "cidr_ipv6": cidr.apply(lambda known: known if ":" in known else None)}  # fmt: skip
     return {"cidr_ipv6" if ":" in cidr else "cidr_ipv4": cidr}
 
 
 def _clients(spec: Spec, home: Placement) -> Plan:
-    return {
-        key("in", name, slug(cidr)): _rule(_IN, Ref(BALANCERS, "id"), listener.port, _range(cidr))
-        for name, listener in spec.listeners.items()
-        for cidr in listener.allow or _ANYWHERE[home.ip]
-    }
+    plan: Plan = {}
+    for name, listener in spec.listeners.items():
+        for place, cidr in _ranges(listener.allow or _ANYWHERE[home.ip]):
+            known = judged(f"listeners.{name}.allow", cidr, partial(reaching, home))
+            peer = {"cidr_ipv4": known} if is_output(cidr) and home.ip == "ipv4" else _range(known)
+            plan[key("in", name, place)] = _rule(_IN, Ref(BALANCERS, "id"), listener.port, peer)
+    return plan
 
 
 def _fleet(name: str, pool: Pool, home: Placement) -> Plan:
@@ -71,8 +92,8 @@ def _fleet(name: str, pool: Pool, home: Placement) -> Plan:
         balancer = Ref(BALANCERS, "id")
         plan[key("out", name, port)] = _rule(_OUT, balancer, port, {"referenced_security_group_id": own})
         plan[key("admit", name, port)] = _rule(_IN, own, port, {"referenced_security_group_id": balancer})
-    for cidr in home.standing(name).egress:
-        plan[key("leave", name, slug(cidr))] = _rule(_OUT, Ref(group, "id"), None, _range(cidr))
+    for place, cidr in _ranges(home.standing(name).egress):
+        plan[key("leave", name, place)] = _rule(_OUT, Ref(group, "id"), None, _range(cidr))
     if home.standing(name).efa:
         itself = {"referenced_security_group_id": own}
         plan[key("fabric", name, "in")] = _rule(_IN, own, None, itself)

@@ -12,9 +12,9 @@ from typing import Any
 from lbkit.spec import Fleet, Pool, Spec
 from lbkit.spec.inputs import is_output
 from lbkit.targets.aws.placement import Machines, Placement
-from lbkit.targets.aws.plan import BALANCER, Args, Plan, Planned, Ref, key, slug
+from lbkit.targets.aws.plan import BALANCER, Args, Plan, Planned, Ref, key
 from lbkit.targets.aws.rules import image, judged, user_data
-from lbkit.targets.aws.translate.firewall import machines_group, ports_of
+from lbkit.targets.aws.translate.firewall import machines_group, ports_of, ways_out
 
 SHORTEST_HOOK = 30
 """Seconds; AWS takes no shorter one."""
@@ -46,7 +46,7 @@ def _fleet(name: str, pool: Pool, fleet: Fleet, home: Placement) -> Plan:
         group: Planned(
             "autoscaling.Group",
             _group(name, template, fleet, home),
-            after=[key("leave", name, slug(cidr)) for cidr in home.standing(name).egress],
+            after=ways_out(name, home),
             ignored=("desiredCapacity",) if scaled else (),
         ),
     }
@@ -120,7 +120,7 @@ def _group(name: str, template: str, fleet: Fleet, home: Placement) -> Args:
         "min_size": fleet.min,
         "max_size": fleet.max,
         "desired_capacity": fleet.desired if fleet.desired is not None else fleet.min,
-        "vpc_zone_identifiers": list(home.machine_subnets(name)),
+        "vpc_zone_identifiers": home.machine_subnets(name),
         "health_check_type": "ELB",
         "health_check_grace_period": int(fleet.grace),
         "default_instance_warmup": int(fleet.grace),

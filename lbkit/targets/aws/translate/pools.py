@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from typing import Any
 
 from lbkit.spec import HealthCheck, Node, Pool, Spec
 from lbkit.spec.health import speaks
 from lbkit.spec.inputs import is_output
 from lbkit.targets.aws.placement import Application, Network, Placement
-from lbkit.targets.aws.plan import BALANCER, Args, Plan, Planned, Ref, key, slug
+from lbkit.targets.aws.plan import BALANCER, Args, Plan, Planned, Ref, key, slug, when_known
 from lbkit.targets.aws.rules import address, health_timeout, instance, judged
 from lbkit.targets.aws.translate.balancer import elastic
 from lbkit.targets.aws.translate.firewall import ways_to
@@ -112,11 +113,13 @@ def _attachment(at: str, node: Node, pool: Pool, home: Placement) -> Args:
 
 
 def _zone(address: Any, home: Placement) -> Any:
-    """`all` for an address outside the VPC; else AWS finds the zone. A late address is judged when it arrives."""
-    if is_output(address):
-        return address.apply(lambda known: _zone(known, home))
-    where = ipaddress.ip_address(str(address))
-    return "all" if any(where in ipaddress.ip_network(cidr) for cidr in home.outside_vpc) else None
+    """`all` for an address outside the VPC; else AWS finds the zone."""
+
+    def zone(known: Sequence[Any]) -> str | None:
+        where, *outside = known
+        return "all" if any(ipaddress.ip_address(where) in ipaddress.ip_network(cidr) for cidr in outside) else None
+
+    return when_known([address, *home.outside_vpc], zone)
 
 
 def _text(value: bool) -> str:

@@ -20,8 +20,8 @@ NODES = ["10.0.0.1", "10.0.0.2"]
 RENAME = ('LoadBalancer("cluster", spec, target(config))',
           'LoadBalancer("renamed", spec, target(config), pulumi.ResourceOptions(aliases=[pulumi.Alias(name="cluster")]))')  # fmt: skip
 TRANSFORM = ('target(config))', """target(config), pulumi.ResourceOptions(transforms=[described]))"""), (
-    "config = pulumi.Config()\n",
-    """config = pulumi.Config()
+    'config = Settings(Path(__file__).with_name("Pulumi.yaml"))\n',
+    """config = Settings(Path(__file__).with_name("Pulumi.yaml"))
 
 
 def described(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:

@@ -71,18 +71,18 @@ def test_a_pool_that_moves_to_another_port_comes_up_beside_the_old_one(balancer:
     balancer.up({})
     calls = balancer.up({"pools.p.port": 8001})
     assert before(calls, "create lb--p", "create lb--node--p--10-0-0-1-8001")
-    assert before(calls, "create lb--node--p--10-0-0-1-8001", "update lb--listener--l")
+    assert before(calls, "create lb--node--p--10-0-0-1-8001", "update lb--listener--80")
     assert before(calls, "create lb--out--10-0-0-1--8001", "create lb--node--p--10-0-0-1-8001")
-    assert before(calls, "update lb--listener--l", "delete lb--p")
-    assert before(calls, "update lb--listener--l", "delete lb--out--10-0-0-1--8000")
+    assert before(calls, "update lb--listener--80", "delete lb--p")
+    assert before(calls, "update lb--listener--80", "delete lb--out--10-0-0-1--8000")
     assert balancer.empty == []
 
 
 def test_a_pool_that_changes_its_protocol_comes_up_beside_the_old_one(balancer: Balancer):
     balancer.up({})
     calls = balancer.up({"pools.p.protocol": "https", "pools.p.tls": {"verify": False}})
-    assert before(calls, "create lb--node--p--10-0-0-2-8000", "update lb--listener--l")
-    assert before(calls, "update lb--listener--l", "delete lb--p")
+    assert before(calls, "create lb--node--p--10-0-0-2-8000", "update lb--listener--80")
+    assert before(calls, "update lb--listener--80", "delete lb--p")
     assert balancer.empty == []
 
 
@@ -90,8 +90,8 @@ def test_machines_take_over_from_nodes_before_the_listener_moves(balancer: Balan
     balancer.up({})
     calls = balancer.up({**FIXED_FLEET, "pools.p.drain": 30})
     assert before(calls, "create lb--machines--p", "create lb--join--p")
-    assert before(calls, "create lb--join--p", "update lb--listener--l")
-    assert before(calls, "update lb--listener--l", "delete lb--node--p--10-0-0-1-8000")
+    assert before(calls, "create lb--join--p", "update lb--listener--80")
+    assert before(calls, "update lb--listener--80", "delete lb--node--p--10-0-0-1-8000")
     assert balancer.empty == []
 
     calls = balancer.up({**FIXED_FLEET, "pools.p.drain": 40, "pools.p.fleet.image": "ami-0f0e0d0c0b0a09080"})
@@ -99,8 +99,8 @@ def test_machines_take_over_from_nodes_before_the_listener_moves(balancer: Balan
 
     calls = balancer.up({**FIXED_FLEET, "pools.p.port": 8001})
     assert before(calls, "create lb--p", "create lb--join--p")
-    assert before(calls, "create lb--join--p", "update lb--listener--l")
-    assert before(calls, "update lb--listener--l", "delete lb--join--p")
+    assert before(calls, "create lb--join--p", "update lb--listener--80")
+    assert before(calls, "update lb--listener--80", "delete lb--join--p")
     assert "delete lb--machines--p" not in calls, "the machines stay"
     assert balancer.empty == []
 
@@ -113,7 +113,7 @@ def test_what_changes_in_place_replaces_nothing(balancer: Balancer):  # LB-3
             "pools.p.timeouts": {"idle": 60}, "listeners.l.port": 81,
         }, deletion_protection=True, ip="dualstack",
     )  # fmt: skip
-    assert {"update lb--p", "update lb", "update lb--listener--l"} <= set(calls)
+    assert {"update lb--p", "update lb", "update lb--listener--80"} <= set(calls)
     assert not [call for call in calls if call.startswith("delete")]
     balancer.up({})
 
@@ -143,28 +143,32 @@ def test_routes_swap_priorities_and_come_between_without_a_clash(balancer: Balan
         return routed(a={"path": "/a", "priority": 20}, b={"path": "/b", "priority": 10}, **more)
 
     balancer.up(routes())
-    assert balancer.up(routes(c={"path": "/c", "priority": 15})) == ["create lb--route--l--49986"]
+    assert balancer.up(routes(c={"path": "/c", "priority": 15})) == ["create lb--route--80--49986"]
     swapped = routed(a={"path": "/a", "priority": 10}, b={"path": "/b", "priority": 20})
     calls = balancer.up(swapped)
-    assert sorted(calls) == ["delete lb--route--l--49986", "update lb--route--l--49981", "update lb--route--l--49991"]
+    assert sorted(calls) == [
+        "delete lb--route--80--49986",
+        "update lb--route--80--49981",
+        "update lb--route--80--49991",
+    ]
 
 
 def test_pools_on_a_route_change_shares_in_place(balancer: Balancer):
     balancer.up(routed(a={"path": "/a", "pools": {"p": 100, "q": 0}, "priority": 1}))
     assert balancer.up(routed(a={"path": "/a", "pools": {"p": 50, "q": 50}, "priority": 1})) == [
-        "update lb--route--l--50000"
+        "update lb--route--80--50000"
     ]
     calls = balancer.up({**OTHER, "listeners.m": {"port": 90, "pool": "q"}})
-    assert calls == ["delete lb--route--l--50000"]
+    assert calls == ["delete lb--route--80--50000"]
 
 
 def test_a_balancer_that_becomes_internal_is_a_new_one_with_groups_of_its_own(balancer: Balancer):
     balancer.up({})
     calls = balancer.up({}, internal=True)
-    assert before(calls, "create lb", "create lb--listener--l")
-    assert before(calls, "create lb--p", "create lb--listener--l")
-    assert before(calls, "create lb--node--p--10-0-0-1-8000", "create lb--listener--l")
-    assert before(calls, "create lb--listener--l", "delete lb")
+    assert before(calls, "create lb", "create lb--listener--80")
+    assert before(calls, "create lb--p", "create lb--listener--80")
+    assert before(calls, "create lb--node--p--10-0-0-1-8000", "create lb--listener--80")
+    assert before(calls, "create lb--listener--80", "delete lb")
     assert balancer.empty == []
 
 
@@ -178,12 +182,12 @@ def test_a_static_address_outlives_its_balancer(balancer: Balancer):  # CR-4
     assert "update static" in calls, "a zone is added in place"
     assert "delete static" not in calls
     calls = balancer.up(TCP, home="Nlb", name="static", **ELASTIC)
-    assert before(calls, "delete static--listener--l", "delete static")
+    assert before(calls, "delete static--listener--80", "delete static")
     assert before(calls, "delete static", "create static")
     assert not [call for call in calls if call.endswith(FIRST)], "the address stays"
     assert "delete static--p" not in calls
     calls = balancer.up(TCP, home="Nlb", name="static", subnet_ids=[FIRST])
-    assert before(calls, "create static", "create static--listener--l"), (
+    assert before(calls, "create static", "create static--listener--80"), (
         "AWS changes no address of a balancer that stands"
     )
     assert balancer.empty == []
@@ -194,10 +198,10 @@ def test_a_create_that_fails_half_way_is_finished_by_the_next_up(balancer: Balan
     balancer.stack.environment["LBKIT_FAIL"] = "create lb--node--q--10-0-1-1-9000"
     more = {**OTHER, "listeners.m": {"port": 90, "pool": "q"}}
     calls = balancer.up(more, fails=True)
-    assert "create lb--listener--m" not in calls, "no listener before its pool is served"
+    assert "create lb--listener--90" not in calls, "no listener before its pool is served"
     del balancer.stack.environment["LBKIT_FAIL"]
     calls = balancer.up(more, again=True)
-    assert before(calls, "create lb--node--q--10-0-1-1-9000", "create lb--listener--m")
+    assert before(calls, "create lb--node--q--10-0-1-1-9000", "create lb--listener--90")
     assert "create lb--q" not in calls
     assert balancer.up(more, again=True) == []
 

@@ -42,6 +42,10 @@ class Planned:
     """Whether the old one must be gone before a new one can be."""
     ignored: tuple[str, ...] = ()
     """Arguments that count at creation only."""
+    named: str = ""
+    """What its Pulumi name says where that is not the key: what AWS knows it by, so that the spec may call it otherwise."""
+    goes_with: str = ""
+    """Key of what takes this one along when it goes, so that it is never without it before."""
 
 
 Plan = dict[str, Planned]

@@ -27,7 +27,7 @@ def render(name: str, spec: Spec, home: Placement, parent: pulumi.ComponentResou
         check_subnets(home, parent)
     made: Made = {}
     for label, item in translate(spec, home, name).items():
-        made[label] = _make(name if label == BALANCER else child(name, label), item, made, parent)
+        made[label] = _make(name if label == BALANCER else child(name, item.named or label), item, made, parent)
     endpoint = _endpoint(made)
     return Rendered(
         endpoint=endpoint,
@@ -46,6 +46,7 @@ def _make(name: str, item: Planned, made: Made, parent: pulumi.Resource) -> pulu
         delete_before_replace=True if item.delete_first else None,
         replacement_trigger=item.trigger or None,
         replace_with=[made[item.replaced_with]] if item.replaced_with else None,
+        deleted_with=made[item.goes_with] if item.goes_with else None,
     )
     fits = fitted(name, AUTONAMED) if item.kind in _SHORT else name
     arguments = {field: _resolved(value, made) for field, value in item.args.items() if value is not None}

@@ -184,12 +184,17 @@ def test_a_single_static_address_is_the_endpoint():  # CR-4
 
 
 def test_every_child_can_be_reached_by_its_name():
+    """What belongs to a listener is reached by the listener's name, and named by its port."""
     names: dict[str, pulumi.Resource] = {}
 
     def program() -> None:
-        names.update(LoadBalancer("lb", changed(FLEET), alb()).resources)
+        names.update(LoadBalancer("lb", changed({**FLEET, **TLS}), alb()).resources)
 
     found = registered(program, preview=False)
     children = {key.partition("::")[2] for key in found.order if key.startswith("aws:")}
-    assert children == {"lb" if name == "load_balancer" else f"lb--{name}" for name in names}
+    assert {"listener--l", "in--l--0-0-0-0-0"} <= set(names)
+    assert {"lb--listener--80", "lb--in--80--0-0-0-0-0"} <= children
+    by_name = {"lb" if name == "load_balancer" else f"lb--{name}" for name in names if "--l" not in name}
+    assert by_name < children
+    assert len(children) == len(names)
     assert len(children) == len([key for key in found.order if key.startswith("aws:")]), "one name, one child"

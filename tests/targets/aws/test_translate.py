@@ -26,6 +26,7 @@ from tests.targets.aws.house import (
 
 CHECK = "p:health_check"
 MACHINES = "template--p"
+STORE = "trust--cebe2b96"
 NODE = {"type": "forward", "target_group_arn": Ref("p", "arn")}
 SELF_SIGNED = {"pools.p.protocol": "https", "pools.p.tls": {"verify": False}}
 
@@ -76,8 +77,8 @@ SELF_SIGNED = {"pools.p.protocol": "https", "pools.p.tls": {"verify": False}}
         ({**TLS, "listeners.l.tls.client_ca": TRUST}, "listener--l:mutual_authentication",
          {"mode": "verify", "trust_store_arn": TRUST}),
         ({**TLS, "listeners.l.tls.client_ca": "s3://ours/ca/all.pem"}, "listener--l:mutual_authentication",
-         {"mode": "verify", "trust_store_arn": Ref("trust--l", "arn")}),
-        ({**TLS, "listeners.l.tls.client_ca": "s3://ours/ca/all.pem"}, "trust--l:ca_certificates_bundle_s3_key", "ca/all.pem"),
+         {"mode": "verify", "trust_store_arn": Ref(STORE, "arn")}),
+        ({**TLS, "listeners.l.tls.client_ca": "s3://ours/ca/all.pem"}, f"{STORE}:ca_certificates_bundle_s3_key", "ca/all.pem"),
         ({**TLS, "listeners.l.tls.names": {"x": {"certificate": CERTIFICATE.format("b")}}}, "certificate--l--b:certificate_arn",
          CERTIFICATE.format("b")),
         (routed(r={"path": "/v1"}) | {"listeners.l.pool": None, "listeners.n": {"port": 91, "pool": "p"}},

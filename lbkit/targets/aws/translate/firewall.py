@@ -1,7 +1,7 @@
 """Security groups and their rules: clients to the listeners' ports, the balancer to traffic and health ports of nodes,
 and nothing more (AW-15). Each rule is a resource of its own, so that one changes without the others.
 
-A rule's key holds all that may differ, so two equal rules, which AWS refuses, have one key.
+A rule's name holds all that may differ, so two equal rules, which AWS refuses, have one name.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ def _group(text: str, home: Placement) -> Planned:
     return Planned("ec2.SecurityGroup", {"vpc_id": home.vpc_id, "description": text})
 
 
-def _rule(kind: str, group: Any, port: int | None, peer: Args) -> Planned:
+def _rule(kind: str, group: Any, port: int | None, peer: Args, named: str = "") -> Planned:
     ports = {"ip_protocol": "-1"} if port is None else {"ip_protocol": "tcp", "from_port": port, "to_port": port}
-    return Planned(kind, {"security_group_id": group, **ports, **peer})
+    return Planned(kind, {"security_group_id": group, **ports, **peer}, named=named)
 
 
 def _range(cidr: str) -> Args:
@@ -57,7 +57,9 @@ def _range(cidr: str) -> Args:
 
 def _clients(spec: Spec, home: Placement) -> Plan:
     return {
-        key("in", name, slug(cidr)): _rule(_IN, Ref(BALANCERS, "id"), listener.port, _range(cidr))
+        key("in", name, slug(cidr)): _rule(
+            _IN, Ref(BALANCERS, "id"), listener.port, _range(cidr), named=key("in", listener.port, slug(cidr))
+        )
         for name, listener in spec.listeners.items()
         for cidr in listener.allow or _ANYWHERE[home.ip]
     }

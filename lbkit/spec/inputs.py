@@ -8,7 +8,9 @@ A late value may be secret, so no error shows it.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union
+from weakref import WeakKeyDictionary
 
 from pydantic import GetCoreSchemaHandler, ValidationError, ValidationInfo
 from pydantic_core import CoreSchema, SchemaValidator, core_schema
@@ -22,6 +24,21 @@ def is_output(value: object) -> bool:
     """Whether the value is a `pulumi.Output`, without importing Pulumi."""
     module = sys.modules.get("pulumi.output")
     return module is not None and isinstance(value, module.Output)
+
+
+_origins: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+
+def origin(value: Any) -> Any:
+    """The program's own Output that a checked one came from: one and the same, however many fields it was given to."""
+    return _origins.get(value, value)
+
+
+def checked(value: Any, check: Callable[[Any], Any]) -> Any:
+    """A late value that is checked when it arrives."""
+    late = value.apply(check)
+    _origins[late] = origin(value)
+    return late
 
 
 class _Later:
@@ -39,7 +56,7 @@ class _Later:
 
         def wrap(value: Any, check: core_schema.ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
             if is_output(value):
-                return value.apply(lambda known: arrived(known, info.field_name))
+                return checked(value, lambda known: arrived(known, info.field_name))
             return check(value)
 
         return core_schema.with_info_wrap_validator_function(

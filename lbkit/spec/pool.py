@@ -11,7 +11,7 @@ from lbkit.errors import Belated, Problem
 from lbkit.spec.base import Model, default, shown, wrong
 from lbkit.spec.fleet import Fleet
 from lbkit.spec.health import HealthCheck, PassiveCheck
-from lbkit.spec.inputs import Input, is_output
+from lbkit.spec.inputs import Input, checked, is_output
 from lbkit.spec.presets import Preset, breaches, filled
 from lbkit.spec.values import (
     Address,
@@ -57,7 +57,7 @@ class Node(Model):
             raise wrong(Problem("address", "A node is known by an address or an instance id.", "Give exactly one."))
         address: Any = self.address
         if is_output(address) and not self.public:
-            self.__dict__["address"] = address.apply(_arrived)
+            self.__dict__["address"] = checked(address, _arrived)
         elif address is not None and not self.public and (problem := _public(address, shown(address))):
             raise wrong(problem)
         return self

@@ -10,7 +10,7 @@ from typing import Any
 from lbkit.errors import Belated, Problem
 from lbkit.spec import HealthCheck, Pool, Spec
 from lbkit.spec.base import shown
-from lbkit.spec.inputs import is_output
+from lbkit.spec.inputs import is_output, origin
 from lbkit.targets.aws.ids import placeholder, well_formed
 
 LONGEST_PATH = 1024
@@ -80,8 +80,15 @@ def nodes(at: str, pool: Pool) -> Iterator[Problem]:
     if by_id and len(by_id) < len(pool.nodes):
         reason = "A target group takes instance ids or addresses, not both."
         yield Problem(f"{at}.nodes.{by_id[0]}.instance", reason, "Make two pools, or give all nodes the same way.")
+    late: dict[tuple[int, int], str] = {}
     for name, node in pool.nodes.items():
         path = f"{at}.nodes.{name}"
+        field = "address" if node.instance is None else "instance"
+        if is_output(given := getattr(node, field)):
+            other = late.setdefault((id(origin(given)), node.port or pool.port), name)
+            if other != name:
+                yield Problem(f"{path}.{field}", f"Node '{other}' has the same {field} and port, and AWS registers it once.",
+                              "One entry per server.")  # fmt: skip
         if node.instance is not None and not is_output(node.instance):
             yield from instance(f"{path}.instance", str(node.instance))
         if node.address is not None and not is_output(node.address):

@@ -10,7 +10,7 @@ import pulumi
 import pytest
 
 from lbkit import LoadBalancer
-from lbkit.errors import Belated, OperationError, SpecError
+from lbkit.errors import Belated, OperationError, SpecError, Unsupported
 from lbkit.spec import Spec
 from tests.laws.leaves import BASE, FLEET, TCP, put
 from tests.mocks import registered
@@ -165,6 +165,44 @@ def test_late_nodes_and_addresses_of_an_nlb_are_accepted(preview: bool):  # LB-4
     out = found.of("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")
     assert out["lb--out--p--a--8000"]["inputs"]["cidrIpv4"] == "10.0.0.1/32"
     assert out["other--reach--0--8000"]["inputs"]["referencedSecurityGroupId"] == GROUP
+
+
+def shared_by_two(address: Any, *, port: int = 8000, name: str = "z") -> Spec:
+    """A spec in which two pools have the node of this address."""
+    return Spec.load(
+        {
+            "pools": {
+                "q": {"port": 8000, "health_check": {"path": "/"}, "nodes": {name: {"address": address}}},
+                "p": {"port": port, "health_check": {"path": "/"}, "nodes": {"a": {"address": address}}},
+            },
+            "listeners": {"l": {"port": 80, "pool": "p"}, "m": {"port": 90, "pool": "q"}},
+        }
+    )
+
+
+@pytest.mark.parametrize(("port", "rules"), [(8000, {8000}), (8001, {8000, 8001})])
+def test_an_output_that_is_a_node_of_two_pools_has_one_rule_for_each_port(port: int, rules: set[int]):  # LB-4
+    def program() -> None:
+        address = late("10.0.0.1")
+        LoadBalancer("lb", shared_by_two(address, port=port), alb())
+        LoadBalancer("apart", shared_by_two("10.0.0.1", port=port), alb())
+
+    found = registered(program, preview=False)
+    out = found.of("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")
+    assert {name for name in out if name.startswith("lb--")} == {f"lb--out--p--a--{each}" for each in rules}
+    nodes = found.of("aws:lb/targetGroupAttachment:TargetGroupAttachment")
+    assert f"lb--out--p--a--{port}" in nodes["lb--node--p--a"]["depends_on"]
+    assert "lb--out--p--a--8000" in nodes["lb--node--q--z"]["depends_on"]
+
+
+def test_an_output_that_is_two_nodes_of_a_pool_is_refused():  # LB-4
+    def program() -> None:
+        address, data = late("10.0.0.1"), copy.deepcopy(BASE)
+        data["pools"]["p"]["nodes"] = {"a": {"address": address}, "b": {"address": address}}
+        LoadBalancer("lb", Spec.load(data), alb())
+
+    with pytest.raises(Unsupported, match=r"(?s)pools\.p\.nodes\.b\.address\n.*'a' has the same address"):
+        registered(program, preview=True)
 
 
 def test_a_single_static_address_is_the_endpoint():  # CR-4

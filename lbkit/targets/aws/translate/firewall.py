@@ -6,11 +6,11 @@ A rule's name holds all that may differ, so two equal rules, which AWS refuses, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lbkit.spec import Node, Pool, Spec
-from lbkit.spec.inputs import is_output
+from lbkit.spec.inputs import is_output, origin
 from lbkit.targets.aws.placement import Placement
 from lbkit.targets.aws.plan import Args, Plan, Planned, Ref, Text, key, slug
 from lbkit.targets.aws.rules import address, judged
@@ -32,14 +32,30 @@ def firewall(spec: Spec, home: Placement) -> Plan:
     fleets = [name for name, pool in spec.pools.items() if pool.fleet]
     plan |= {machines_group(name): _group("lbkit: machines behind the balancer", home) for name in fleets}
     plan |= _clients(spec, home)
+    late = _late(spec)
     for name, pool in spec.pools.items():
-        plan |= _fleet(name, pool, home) if pool.fleet else _nodes(name, pool, home)
+        plan |= _fleet(name, pool, home) if pool.fleet else _nodes(name, pool, home, late)
     return plan
 
 
-def ways_to(name: str, pool: Pool, home: Placement, node: str) -> list[str]:
-    """Keys of the rules that must stand before a node gets traffic."""
-    return [rule for rule, _ in _reach(name, pool, home, node)]
+def ways_to(spec: Spec, home: Placement) -> dict[tuple[str, str], list[str]]:
+    """By pool and node: keys of the rules that must stand before the node gets traffic."""
+    late = _late(spec)
+    return {
+        (name, label): [rule for rule, _ in _reach(name, pool, home, label, late)]
+        for name, pool in spec.pools.items()
+        for label in pool.nodes
+    }
+
+
+def _late(spec: Spec) -> dict[int, str]:
+    """What keys the rules of a late address, by the Output: one that is in several pools has one rule for each port."""
+    found: dict[int, str] = {}
+    for name, pool in sorted(spec.pools.items()):
+        for label, node in sorted(pool.nodes.items()):
+            if is_output(node.address):
+                found.setdefault(id(origin(node.address)), key(name, label))
+    return found
 
 
 def _group(text: str, home: Placement) -> Planned:
@@ -82,11 +98,13 @@ def _fleet(name: str, pool: Pool, home: Placement) -> Plan:
     return plan
 
 
-def _nodes(name: str, pool: Pool, home: Placement) -> Plan:
-    return {rule: item for label in pool.nodes for rule, item in _reach(name, pool, home, label)}
+def _nodes(name: str, pool: Pool, home: Placement, late: Mapping[int, str]) -> Plan:
+    return {rule: item for label in pool.nodes for rule, item in _reach(name, pool, home, label, late)}
 
 
-def _reach(name: str, pool: Pool, home: Placement, label: str) -> Iterator[tuple[str, Planned]]:
+def _reach(
+    name: str, pool: Pool, home: Placement, label: str, late: Mapping[int, str]
+) -> Iterator[tuple[str, Planned]]:
     """The rules for one listed node: by the groups it is in, else by its address."""
     node, balancer = pool.nodes[label], Ref(BALANCERS, "id")
     for port in ports_of(pool, node):
@@ -96,9 +114,9 @@ def _reach(name: str, pool: Pool, home: Placement, label: str) -> Iterator[tuple
             if pool.firewall:
                 yield key("open", at, port), _rule(_IN, group, port, {"referenced_security_group_id": balancer})
         if not home.node_security_group_ids:
-            at = key(name, label) if is_output(node.address) else slug(node.address)
-            late = judged(f"pools.{name}.nodes.{label}.address", node.address, address)
-            host = Text((late, "/32")) if is_output(late) else f"{late}/32"
+            at = late[id(origin(node.address))] if is_output(node.address) else slug(node.address)
+            known = judged(f"pools.{name}.nodes.{label}.address", node.address, address)
+            host = Text((known, "/32")) if is_output(known) else f"{known}/32"
             yield key("out", at, port), _rule(_OUT, balancer, port, {"cidr_ipv4": host})
 
 

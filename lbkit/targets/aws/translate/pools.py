@@ -24,12 +24,13 @@ def pools(spec: Spec, home: Placement) -> Plan:
         # A target group serves one balancer, so a new one that comes beside the old one needs groups of its own.
         for item in plan.values():
             item.replaced_with = BALANCER
+    ways = ways_to(spec, home)
     for name, pool in spec.pools.items():
         for label, node in pool.nodes.items():
             plan[attachment(name, label, pool)] = Planned(
                 "lb.TargetGroupAttachment",
                 {"target_group_arn": Ref(name, "arn"), **_attachment(f"pools.{name}.nodes.{label}", node, pool, home)},
-                after=ways_to(name, pool, home, label),
+                after=ways[name, label],
             )
     return plan
 

@@ -4,67 +4,14 @@ leads to an empty group. The double refuses what AWS refuses while something is 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
-from tests.e2e.house import Stack, before, brief
+from tests.e2e.aws_house import FIRST, PROGRAM, SECOND, TCP, THIRD, Balancer
+from tests.e2e.house import before
 from tests.mocks import ROOT
-from tests.targets.aws.house import CERTIFICATE, FIXED_FLEET, IDS, OTHER, TLS, changed, routed
+from tests.targets.aws.house import FIXED_FLEET, IDS, OTHER, TLS, routed
 
-PROGRAM = """
-import json, pulumi
-from pathlib import Path
-from lbkit import LoadBalancer
-from lbkit.targets import aws
-
-given = json.loads((Path(__file__).parent / "given.json").read_text())
-aliases = [pulumi.Alias(name=old) for old in given["aliases"]]
-home = getattr(aws, given["home"])(**given["placement"])
-balancer = LoadBalancer(given["name"], given["spec"], home, pulumi.ResourceOptions(aliases=aliases))
-pulumi.export("endpoint", balancer.endpoint)
-"""
-TCP = {"pools.p.protocol": "tcp", "pools.p.health_check": {}, "listeners.l.protocol": "tcp"}
-FIRST, SECOND = IDS["subnet_ids"]
-THIRD = "subnet-0aa0bb1cc2dd3ee4f"
 ELASTIC: dict[str, Any] = {"subnet_ids": [FIRST], "static_addresses": True}
-
-
-class Balancer:
-    """A stack with one balancer, said as changes of a plain spec."""
-
-    def __init__(self, stack: Stack) -> None:
-        self.stack = stack
-        self.given: dict[str, Any] = {}
-        stack.replace_program(PROGRAM)
-
-    def up(self, changes: dict[str, Any], *, home: str = "Alb", name: str = "lb", aliases: Any = (), fails: bool = False,
-           again: bool = False,            **placement: Any) -> list[str]:  # fmt: skip
-        spec = changed(changes).model_dump(exclude_unset=True)
-        given = {"spec": spec, "home": home, "placement": {**IDS, **placement}, "name": name, "aliases": list(aliases)}
-        if given == self.given and not again:
-            return []
-        self.given = given
-        (self.stack.folder / "given.json").write_text(json.dumps(given))
-        self.text = self.stack.run("up", fails=fails)
-        calls = brief(self.stack.calls())
-        self.amiss = [call for call in calls if call.startswith(("empty", "lost"))]
-        return [call for call in calls if call not in self.amiss]
-
-    def world(self) -> dict[str, Any]:
-        """What exists at AWS, by id."""
-        found: dict[str, Any] = json.loads((self.stack.calls_file.parent / "world").read_text())
-        return found
-
-
-@pytest.fixture(scope="module")
-def balancer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Balancer]:
-    stack = Stack("aws_alb", tmp_path_factory.mktemp("aws"))
-    found = Balancer(stack)
-    yield found
-    stack.run("down")
-    assert found.world() == {}, "nothing is left"
 
 
 def test_a_pool_that_moves_to_another_port_comes_up_beside_the_old_one(balancer: Balancer):
@@ -103,59 +50,6 @@ def test_machines_take_over_from_nodes_before_the_listener_moves(balancer: Balan
     assert before(calls, "update lb--listener--80", "delete lb--join--p")
     assert "delete lb--machines--p" not in calls, "the machines stay"
     assert balancer.amiss == []
-
-
-LISTENERS: dict[str, Any] = {
-    **OTHER, **TLS, "listeners.l.port": 443, "listeners.l.allow": ["10.0.0.0/8"],
-    "listeners.l.tls.names": {"x": {"certificate": CERTIFICATE.format("b")}}, "listeners.l.tls.client_ca": "s3://ours/ca.pem",
-    "listeners.l.routes": {"a": {"path": "/a", "pool": "q"}, "no": {"path": "/admin", "answer": {"status": 403}}},
-    "listeners.m": {"port": 90, "pool": "q", "routes": {"b": {"path": "/b", "pool": "p"}}},
-}  # fmt: skip
-
-
-def renamed(names: dict[str, str]) -> dict[str, Any]:
-    """LISTENERS under other names."""
-    base = changed(LISTENERS).model_dump(exclude_unset=True)["listeners"]
-    return {**OTHER, "listeners": {names.get(name, name): item for name, item in base.items()}}
-
-
-def test_a_listener_that_changes_its_name_stays_with_all_that_is_its_own(balancer: Balancer):
-    balancer.up(LISTENERS)
-    assert balancer.up(renamed({"l": "secure"})) == []
-    assert balancer.up(renamed({"l": "m", "m": "l"})) == [], "two that swap names"
-
-
-def test_two_listeners_swap_their_ports_in_place(balancer: Balancer):
-    """AWS refuses a port that is listened on twice, so what moves is the content of two listeners."""
-    plain = {**OTHER, "listeners.m": {"port": 90, "pool": "q"}}
-    balancer.up(plain)
-    swapped = {**plain, "listeners.l.port": 90, "listeners.m.port": 80}
-    assert sorted(balancer.up(swapped)) == ["update lb--listener--80", "update lb--listener--90"]
-    balancer.up(LISTENERS)
-    calls = balancer.up({**LISTENERS, "listeners.l.port": 90, "listeners.m.port": 443})
-    assert {"update lb--listener--90", "update lb--listener--443"} <= set(calls)
-    assert "delete lb--certificate--443--b" in calls
-    assert not [call for call in calls if call.startswith("delete lb--listener")]
-    assert balancer.amiss == []
-
-
-def test_a_listener_moves_to_another_port_beside_the_old_one(balancer: Balancer):
-    balancer.up(LISTENERS)
-    calls = balancer.up({**LISTENERS, "listeners.l.port": 8443})
-    assert before(calls, "create lb--listener--8443", "delete lb--listener--443")
-    assert len([call for call in calls if call.startswith("create lb--route--8443")]) == 2
-    assert before(calls, "create lb--certificate--8443--b", "delete lb--listener--443")
-    assert not [call for call in calls if call.startswith("delete lb--route")], (
-        "no port is without its routes before it goes"
-    )
-    assert "delete lb--certificate--443--b" not in calls
-    assert balancer.amiss == []
-    balancer.up({})
-    calls = balancer.up(
-        {**TLS, "listeners.l.port": 443, "listeners.r": {"port": 80, "redirect": {"scheme": "https", "status": 301}}}
-    )
-    assert before(calls, "create lb--listener--443", "update lb--listener--80"), "nobody is sent where nothing listens"
-    assert before(balancer.up({}), "update lb--listener--80", "delete lb--listener--443")
 
 
 def test_what_changes_in_place_replaces_nothing(balancer: Balancer):  # LB-3

@@ -36,8 +36,8 @@ class Planned:
     """Keys of what must exist before, besides what the arguments name."""
     replaced_with: str = ""
     """Key of a resource whose replacement replaces this one."""
-    trigger: str = ""
-    """A text whose change replaces this one, where the provider would plan an update that AWS refuses."""
+    trigger: Any = ""
+    """A text, maybe late, whose change replaces this one, where the provider would plan an update that AWS refuses."""
     delete_first: bool = False
     """Whether the old one must be gone before a new one can be."""
     ignored: tuple[str, ...] = ()

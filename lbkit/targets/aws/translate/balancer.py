@@ -19,7 +19,8 @@ def balancer(spec: Spec, home: Placement) -> Plan:
         "enable_deletion_protection": home.deletion_protection,
     }
     if isinstance(home, Application):
-        return {BALANCER: Planned("lb.LoadBalancer", {**common, **_application(spec, home)})}
+        args = {**common, **_application(spec, home)}
+        return {BALANCER: Planned("lb.LoadBalancer", args, trigger=home.vpc_id)}  # it can't move to another VPC
     assert isinstance(home, Network)
     names = [key("address", _subnet(home, index)) for index in range(len(home.subnet_ids))]
     own = {name: Planned("ec2.Eip", {"domain": "vpc"}) for name in names if home.static_addresses}

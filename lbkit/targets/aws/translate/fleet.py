@@ -48,6 +48,7 @@ def _fleet(name: str, pool: Pool, fleet: Fleet, home: Placement) -> Plan:
             _group(name, template, fleet, home),
             after=[key("leave", name, slug(cidr)) for cidr in home.standing(name).egress],
             ignored=("desiredCapacity",) if scaled else (),
+            trigger=home.vpc_id,  # machines can't move to another VPC
         ),
     }
     hook = key("drain", name)

@@ -95,8 +95,9 @@ def test_a_late_node_that_moves_is_replaced_by_its_successor_first(balancer: Bal
     assert len([call for call in calls if call.startswith("create lb--out")]) == 1, "AWS refuses the second"
     calls = balancer.up(at("10.0.0.8"), late=late)
     for name in ("lb--node--p--a", "lb--node--q--z"):
+        assert before(calls, "create lb--out--p--a--8000", f"create {name}")
         assert before(calls, f"create {name}", f"delete {name}")
-    assert "update lb--out--p--a--8000" in calls
+        assert before(calls, f"delete {name}", "delete lb--out--p--a--8000"), "reached until it is out"
     assert balancer.amiss == []
 
 

@@ -117,7 +117,9 @@ def _reach(
             at = late[id(origin(node.address))] if is_output(node.address) else slug(node.address)
             known = judged(f"pools.{name}.nodes.{label}.address", node.address, address)
             host = Text((known, "/32")) if is_output(known) else f"{known}/32"
-            yield key("out", at, port), _rule(_OUT, balancer, port, {"cidr_ipv4": host})
+            way = _rule(_OUT, balancer, port, {"cidr_ipv4": host})
+            way.trigger = known if is_output(known) else ""  # the node that leaves is reached until it is out
+            yield key("out", at, port), way
 
 
 def ports_of(pool: Pool, node: Node | None = None) -> list[int]:

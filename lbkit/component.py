@@ -42,6 +42,7 @@ class LoadBalancer(pulumi.ComponentResource):
         _check_target(target)
         known = spec if isinstance(spec, Spec) else Spec.load(spec)
         check(name, known, target)
+        target.survey(opts)
         super().__init__("lbkit:index:LoadBalancer", name, {"spec": known.model_dump()}, opts)
         for note in target.notes(known):
             pulumi.info(self.spelled(note), resource=self)

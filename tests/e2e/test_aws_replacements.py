@@ -50,6 +50,13 @@ def test_another_vpc_is_another_balancer_beside_the_old_one(balancer: Balancer):
     del balancer.stack.environment["LBKIT_ANSWERS"]
 
 
+def test_a_fleet_that_scales_keeps_its_size(balancer: Balancer):
+    """`desired` is the size at the start; afterwards load decides, and no `up` resets it."""
+    balancer.up(SCALED)
+    assert balancer.up({**SCALED, "pools.p.fleet.desired": 4}) == []
+    assert balancer.up({**SCALED, "pools.p.fleet.desired": 4, "pools.p.fleet.max": 5}) == ["update lb--machines--p"]
+
+
 def test_nodes_that_speak_another_version_of_http_come_up_beside_the_old_group(balancer: Balancer):
     secure = {**TLS, "listeners.l.port": 80}
     balancer.up(secure)

@@ -178,6 +178,7 @@ def test_a_child_can_be_changed_and_reached_as_the_page_says(balancer: Balancer)
 def test_subnets_in_one_zone_are_refused_before_anything_is_made(balancer: Balancer):  # AW-2, CR-3
     answer = {"vpcId": IDS["vpc_id"], "availabilityZone": "eu-west-1a"}
     balancer.stack.environment["LBKIT_ANSWERS"] = json.dumps({FIRST: answer, SECOND: answer})
-    assert balancer.up({"pools.p.drain": 7}, fails=True) == []
+    assert balancer.up({"pools.p.drain": 7}, name="refused", fails=True) == []
     assert "Name one in another zone" in balancer.text
+    assert "refused" not in balancer.stack.state_file, "not even the component"
     del balancer.stack.environment["LBKIT_ANSWERS"]

@@ -10,7 +10,6 @@ import pulumi_aws as aws
 from lbkit.spec import Listener, Spec
 from lbkit.targets.aws.placement import Placement
 from lbkit.targets.aws.plan import BALANCER, Planned, Ref, Text, key
-from lbkit.targets.aws.subnets import check_subnets
 from lbkit.targets.aws.translate import plan as translate
 from lbkit.targets.base import Rendered
 from lbkit.targets.naming import child, fitted
@@ -23,8 +22,6 @@ Made = dict[str, pulumi.Resource]
 
 
 def render(name: str, spec: Spec, home: Placement, parent: pulumi.ComponentResource) -> Rendered:
-    if home.check_placement:
-        check_subnets(home, parent)
     made: Made = {}
     for label, item in translate(spec, home, name).items():
         made[label] = _make(name if label == BALANCER else child(name, item.named or label), item, made, parent)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import pulumi
+import pulumi_aws as aws
 import pytest
 
 from lbkit import LoadBalancer
@@ -33,15 +35,33 @@ def subnet(zone: str, vpc: str = IDS["vpc_id"]) -> dict[str, str]:
     ids=["one zone", "two networks"],
 )
 def test_a_placement_that_aws_would_refuse_makes_nothing(preview: bool, answers: dict[str, Any], reason: str):
-    made: list[str] = []
-
     def program() -> None:
-        balancer = LoadBalancer("lb", changed({}), alb())
-        made.extend(balancer.resources)
+        with pytest.raises(SpecError, match="(?s)" + reason) as caught:
+            LoadBalancer("lb", changed({}), alb())
+        assert isinstance(caught.value, pulumi.RunError)
 
-    with pytest.raises(SpecError, match="(?s)" + reason) as caught:
-        registered(program, preview=preview, answers=answers)
-    assert isinstance(caught.value, pulumi.RunError)
+    order = registered(program, preview=preview, answers=answers).order
+    assert [key for key in order if not key.startswith("pulumi:pulumi:Stack")] == [], "not even the component"
+
+
+OWN = {
+    "provider": lambda eu: pulumi.ResourceOptions(provider=eu),
+    "providers": lambda eu: pulumi.ResourceOptions(providers=[eu]),
+    "mapping": lambda eu: pulumi.ResourceOptions(providers={"aws": eu}),
+    "parent": lambda eu: pulumi.ResourceOptions(
+        parent=pulumi.ComponentResource("a:b:C", "above", None, pulumi.ResourceOptions(providers=[eu]))
+    ),
+}
+
+
+@pytest.mark.parametrize("given", OWN.values(), ids=OWN)
+def test_the_provider_that_makes_the_balancer_is_asked(given: Callable[[aws.Provider], pulumi.ResourceOptions]):
+    def program() -> None:
+        LoadBalancer("lb", changed({}), alb(), given(aws.Provider("eu", region="eu-west-1")))
+
+    asked = registered(program, preview=False).asked
+    assert len(asked) == 2
+    assert all("::eu::" in provider for provider in asked)
 
 
 ELSEWHERE = "subnet-0aa0bb1cc2dd3ee4f"

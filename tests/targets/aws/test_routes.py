@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lbkit.spec import Listener, Route
 from lbkit.spec.listener import precedence
 from lbkit.targets.aws.plan import Plan, Ref
-from lbkit.targets.aws.routes import misnumbered, numbers, overlap
+from lbkit.targets.aws.routes import misnumbered, numbers, overlap, repeating
 from tests.targets.aws.house import CERTIFICATE, TLS, planned, refusals, routed
 
 
@@ -235,6 +235,19 @@ def test_case_tells_no_two_routes_apart():
     assert not fit({"headers": {"X-A": "b"}}, {"headers": {"x-a": "c"}})
     assert fit({"headers": {"X-A": "b"}}, {"headers": {"x-a": "B"}})
     assert fit({"query": {"a": "b"}}, {"query": {"A": "B"}})
+
+
+@pytest.mark.parametrize("field", ["query", "headers"])
+def test_a_request_that_repeats_a_key_is_told_of_where_the_orders_differ(field: str):
+    def noted(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
+        return list(
+            repeating("routes", listener({"a": {field: {"v": "1"}, **first}, "b": {field: {"v": "2"}, **second}}))
+        )
+
+    (text,) = noted({}, {})
+    assert text.startswith("routes.a: a request that repeats a header or query key can fit 'b' too")
+    assert not noted({"priority": 2}, {"priority": 1}), "as the note says"
+    assert not noted({"path": "/a"}, {"path": "/b"}), "they never meet"
 
 
 def test_ordinary_routes_need_no_priority():

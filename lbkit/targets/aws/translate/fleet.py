@@ -40,7 +40,7 @@ def fleets(name: str, spec: Spec, home: Placement) -> Plan:
 
 def _fleet(name: str, pool: Pool, fleet: Fleet, home: Placement) -> Plan:
     template, group = key("template", name), key("machines", name)
-    scaled = pool.limits.soft is not None
+    scaled = pool.limits.soft is not None and fleet.min < fleet.max
     plan: Plan = {
         template: Planned("ec2.LaunchTemplate", _template(name, fleet, home)),
         group: Planned(

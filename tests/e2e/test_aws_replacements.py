@@ -4,12 +4,37 @@ and what its user sees. At no time does a listener lead to an empty group, and n
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from tests.e2e.aws_house import FIRST, SECOND, TCP, THIRD, Balancer
+from tests.e2e.doubles.recording import REPLACES
 from tests.e2e.house import before
 from tests.targets.aws.house import CERTIFICATE, FIXED_FLEET, GROUP, IDS, OTHER, TLS, routed
 
+SHOWN: dict[str, dict[str, str]] = {
+    "loadBalancer": {"internal": "updates.test_a_balancer_that_becomes_internal", "loadBalancerType": "test_an_alb_that_becomes"},
+    "targetGroup": {
+        "port": "updates.test_a_pool_that_moves", "protocol": "updates.test_a_pool_that_changes_its_protocol",
+        "vpcId": "test_another_vpc", "targetType": "test_nodes_by_address", "protocolVersion": "test_nodes_that_speak",
+    },
+    "listener": {"loadBalancerArn": "test_another_vpc"},
+    "listenerRule": {"listenerArn": "test_another_vpc"},
+    "listenerCertificate": {"listenerArn": "test_another_vpc", "certificateArn": "test_a_late_certificate"},
+    "targetGroupAttachment": {
+        "targetId": "test_a_late_node", "port": "updates.test_a_pool_that_moves", "targetGroupArn": "updates.test_a_pool_that_moves",
+        "availabilityZone": "test_a_node_that_turns_out",
+    },
+    "attachment": {"autoscalingGroupName": "test_another_vpc", "lbTargetGroupArn": "updates.test_machines_take_over"},
+    "policy": {"autoscalingGroupName": "test_another_vpc"},
+    "lifecycleHook": {"autoscalingGroupName": "test_another_vpc"},
+    "securityGroup": {"vpcId": "test_another_vpc"},
+    "securityGroupIngressRule": {"securityGroupId": "test_another_vpc"},
+    "securityGroupEgressRule": {"securityGroupId": "test_another_vpc"},
+}  # fmt: skip
+"""By kind and argument that replaces it: the beginning of the test that says what its user sees."""
+NEVER = {("securityGroup", "description"), ("eip", "domain")}
+"""Constants of lbkit's."""
 FOURTH = "subnet-0bb0cc1dd2ee3ff4a"
 ELSEWHERE = "vpc-0f0e0d0c0b0a09080"
 LIES = {FIRST: IDS["vpc_id"], SECOND: IDS["vpc_id"], THIRD: ELSEWHERE, FOURTH: ELSEWHERE}
@@ -22,6 +47,19 @@ def comes_up_beside(calls: list[str], *joins: str) -> None:
         assert before(calls, "create lb--p", f"create lb--{join}")
         assert before(calls, f"create lb--{join}", "update lb--listener--80")
     assert before(calls, "update lb--listener--80", "delete lb--p")
+
+
+def test_each_argument_that_replaces_something_is_shown():
+    """Names are Pulumi's own: lbkit gives none."""
+    forced = {(token.partition("/")[2].partition(":")[0], argument)
+              for token, arguments in REPLACES.items() if token.startswith("aws:")
+              for argument in arguments if argument != "name"}  # fmt: skip
+    assert forced == {(kind, argument) for kind, each in SHOWN.items() for argument in each} | NEVER
+    here = Path(__file__).parent
+    for test in (test for each in SHOWN.values() for test in each.values()):
+        module, _, beginning = test.rpartition(".")
+        text = (here / f"test_aws_{module or 'replacements'}.py").read_text()
+        assert f"\ndef {beginning}" in text, test
 
 
 def test_another_vpc_is_another_balancer_beside_the_old_one(balancer: Balancer):

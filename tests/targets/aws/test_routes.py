@@ -88,6 +88,22 @@ def test_certificates_whose_names_differ_in_a_sign_are_two():
     assert len([label for label in found if label.startswith("certificate--l--")]) == 3
 
 
+def test_a_redirect_waits_for_the_listener_that_it_leads_to():
+    secure = {
+        "port": 443,
+        "protocol": "https",
+        "pool": "p",
+        "tls": {"default": {"certificate": CERTIFICATE.format("a")}},
+    }
+    to: dict[str, Any] = {"scheme": "https", "status": 301}
+    routes = routed(r={"path": "/v1", "redirect": to}, far={"path": "/v2", "redirect": {**to, "host": "b.example"}})
+    plan = planned({**routes, "listeners.m": {"port": 90, "redirect": to}, "listeners.s": {**secure, "pool": "q"}})
+    assert list(plan).index("listener--s") < list(plan).index("listener--m")
+    assert plan["listener--m"].after == ["listener--s"]
+    waits = [item.after for label, item in plan.items() if label.startswith("route--l--")]
+    assert sorted(waits) == [[], ["listener--s"]], "not for a listener of another host"
+
+
 def test_a_scheme_that_stays_keeps_the_port():
     """As on the other homes: only a new scheme brings its own."""
     to = {"scheme": "http", "host": "b.example", "status": 301}

@@ -41,7 +41,7 @@ def _make(name: str, item: Planned, made: Made, parent: pulumi.Resource) -> pulu
         depends_on=[made[label] for label in item.after],
         ignore_changes=list(item.ignored) or None,
         delete_before_replace=True if item.delete_first else None,
-        replacement_trigger=item.trigger or None,
+        replace_on_changes=list(item.replaced_on) or None,
         replace_with=[made[item.replaced_with]] if item.replaced_with else None,
         deleted_with=made[item.goes_with] if item.goes_with else None,
     )

@@ -77,7 +77,7 @@ class World:
             self._associated(identifier, item)
         if item["type"] in (BALANCER, MACHINES) and identifier in self.things:
             old = self.things[identifier]
-            if self._networks(old) != self._networks(item):
+            if self._networks(old) and self._networks(old) != self._networks(item):
                 raise Refused("InvalidConfigurationRequest: security groups and subnets lie in another VPC")
         if item["type"] == LISTENER and self._same(others, item, "loadBalancerArn", "port"):
             raise Refused("DuplicateListener")

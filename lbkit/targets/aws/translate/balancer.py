@@ -8,7 +8,7 @@ from lbkit.spec import Spec
 from lbkit.spec.inputs import is_output
 from lbkit.targets.aws.placement import Application, Logs, Network, Placement
 from lbkit.targets.aws.plan import BALANCER, Args, Plan, Planned, Ref, key
-from lbkit.targets.aws.translate.firewall import BALANCERS
+from lbkit.targets.aws.translate.firewall import BALANCERS, elastic
 
 
 def balancer(spec: Spec, home: Placement) -> Plan:
@@ -20,7 +20,7 @@ def balancer(spec: Spec, home: Placement) -> Plan:
     }
     if isinstance(home, Application):
         args = {**common, **_application(spec, home)}
-        return {BALANCER: Planned("lb.LoadBalancer", args, trigger=home.vpc_id)}  # it can't move to another VPC
+        return {BALANCER: Planned("lb.LoadBalancer", args, replaced_with=BALANCERS)}
     assert isinstance(home, Network)
     names = [key("address", _subnet(home, index)) for index in range(len(home.subnet_ids))]
     own = {name: Planned("ec2.Eip", {"domain": "vpc"}) for name in names if home.static_addresses}
@@ -35,13 +35,7 @@ def balancer(spec: Spec, home: Placement) -> Plan:
         ],
     }
     # An Elastic IP serves one balancer, so the old one must be gone before the new one can have it.
-    addresses = "elastic" if elastic(home) else "of AWS"
-    return {**own, BALANCER: Planned("lb.LoadBalancer", args, trigger=addresses, delete_first=elastic(home))}
-
-
-def elastic(home: Placement) -> bool:
-    """Whether the balancer's addresses are Elastic IPs."""
-    return isinstance(home, Network) and bool(home.static_addresses or home.allocation_ids)
+    return {**own, BALANCER: Planned("lb.LoadBalancer", args, replaced_with=BALANCERS, delete_first=elastic(home))}
 
 
 def _subnet(home: Placement, index: int) -> str:

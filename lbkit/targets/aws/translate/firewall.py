@@ -11,7 +11,7 @@ from typing import Any
 
 from lbkit.spec import Node, Pool, Spec
 from lbkit.spec.inputs import is_output, origin
-from lbkit.targets.aws.placement import Placement
+from lbkit.targets.aws.placement import Network, Placement
 from lbkit.targets.aws.plan import Args, Plan, Planned, Ref, Text, key, slug
 from lbkit.targets.aws.rules import address, judged
 
@@ -21,6 +21,16 @@ _ANYWHERE = {"ipv4": ["0.0.0.0/0"], "dualstack": ["0.0.0.0/0", "::/0"]}
 _IN, _OUT = "vpc.SecurityGroupIngressRule", "vpc.SecurityGroupEgressRule"
 
 
+_TEXTS = {False: "lbkit: the balancer", True: "lbkit: the balancer with Elastic IPs"}
+"""A group's text and VPC can't change, so it is replaced, and the balancer with it: AWS changes neither on a balancer that
+stands, though the provider would try."""
+
+
+def elastic(home: Placement) -> bool:
+    """Whether the balancer's addresses are Elastic IPs."""
+    return isinstance(home, Network) and bool(home.static_addresses or home.allocation_ids)
+
+
 def machines_group(pool: str) -> str:
     """Key of a fleet's security group. Each fleet has its own, so that none admits another's ports."""
     return key("firewall", "nodes", pool)
@@ -28,7 +38,7 @@ def machines_group(pool: str) -> str:
 
 def firewall(spec: Spec, home: Placement) -> Plan:
     """All groups and rules."""
-    plan: Plan = {BALANCERS: _group("lbkit: the balancer", home)}
+    plan: Plan = {BALANCERS: _group(_TEXTS[elastic(home)], home)}
     fleets = [name for name, pool in spec.pools.items() if pool.fleet]
     plan |= {machines_group(name): _group("lbkit: machines behind the balancer", home) for name in fleets}
     plan |= _clients(spec, home)
@@ -118,7 +128,9 @@ def _reach(
             known = judged(f"pools.{name}.nodes.{label}.address", node.address, address)
             host = Text((known, "/32")) if is_output(known) else f"{known}/32"
             way = _rule(_OUT, balancer, port, {"cidr_ipv4": host})
-            way.trigger = known if is_output(known) else ""  # the node that leaves is reached until it is out
+            way.replaced_on = (
+                ("cidrIpv4",) if is_output(known) else ()
+            )  # the node that leaves is reached until it is out
             yield key("out", at, port), way
 
 

@@ -48,7 +48,7 @@ def _fleet(name: str, pool: Pool, fleet: Fleet, home: Placement) -> Plan:
             _group(name, template, fleet, home),
             after=[key("leave", name, slug(cidr)) for cidr in home.standing(name).egress],
             ignored=("desiredCapacity",) if scaled else (),
-            trigger=home.vpc_id,  # machines can't move to another VPC
+            replaced_with=machines_group(name),  # as another VPC replaces that, and machines can't move there
         ),
     }
     hook = key("drain", name)

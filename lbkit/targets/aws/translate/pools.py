@@ -10,8 +10,7 @@ from lbkit.spec.inputs import is_output
 from lbkit.targets.aws.placement import Application, Network, Placement
 from lbkit.targets.aws.plan import BALANCER, Args, Plan, Planned, Ref, key, slug
 from lbkit.targets.aws.rules import address, health_protocol, health_timeout, instance, judged
-from lbkit.targets.aws.translate.balancer import elastic
-from lbkit.targets.aws.translate.firewall import ways_to
+from lbkit.targets.aws.translate.firewall import elastic, ways_to
 
 DAY = 86_400
 """Seconds of AWS's own default for a sticky cookie."""

@@ -46,6 +46,7 @@ class LoadBalancer(pulumi.ComponentResource):
         check(name, known, target)
         located(known, "")
         located(target, type(target).__name__)
+        target.survey(opts)
         super().__init__("lbkit:index:LoadBalancer", name, {"spec": known.model_dump()}, opts)
         for note in target.notes(known):
             pulumi.info(self.spelled(note), resource=self)

@@ -27,6 +27,7 @@ class Cloud(pulumi_mocks.Mocks):
 
     def __init__(self, preview: bool, answers: dict[str, dict[str, str]] | None = None) -> None:
         self.preview, self.answers = preview, answers or {}
+        self.asked: list[str] = []
 
     def new_resource(self, args: pulumi_mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         if self.preview:
@@ -40,6 +41,7 @@ class Cloud(pulumi_mocks.Mocks):
         return f"{args.name}-id", {**made, **{k: v for k, v in args.inputs.items() if v is not None}}
 
     def call(self, args: pulumi_mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        self.asked.append(args.provider or "")
         answer = dict(self.answers.get(str(args.args.get("id")), {}))
         return (answer, []) if "error" not in answer else ({}, [("id", answer["error"])])
 
@@ -51,6 +53,8 @@ class Registered:
     resources: dict[str, dict[str, Any]] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    """The provider of each question to the cloud; empty: the default one."""
 
     def of(self, kind: str) -> dict[str, dict[str, Any]]:
         return {
@@ -103,6 +107,7 @@ def registered(
     found = Registered()
     asyncio.set_event_loop(_LOOP)
     mocks = Cloud(preview, answers)
+    found.asked = mocks.asked
     pulumi_mocks.set_mocks(mocks, project="project", stack="stack", preview=preview, monitor=Recorder(mocks, found))
     pulumi.runtime.set_all_config(
         {f"project:{k}": v for k, v in (config or {}).items()}, [f"project:{k}" for k in secrets]

@@ -68,6 +68,9 @@ class Target(Model, ABC):
         """All dangerous choices, those of this very placement too."""
         return self.dangers(spec)
 
+    def survey(self, opts: pulumi.ResourceOptions | None) -> None:
+        """Ask the place what no spec says, with the component's own options. Raise what makes it unfit."""
+
     @abstractmethod
     def render(self, name: str, spec: Spec, parent: pulumi.ComponentResource) -> Rendered:
         """Make the resources, flat below `parent`, each named `{name}-...`."""

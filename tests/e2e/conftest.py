@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.aws_house import Balancer
+from tests.e2e.house import Stack
 from tools import engine
 
 
@@ -21,3 +23,12 @@ def tmp_path() -> Iterator[Path]:
     """A short one: control sockets lie below it, and a socket's path holds 107 octets."""
     with tempfile.TemporaryDirectory(prefix="lb-") as place:
         yield Path(place)
+
+
+@pytest.fixture(scope="module")
+def balancer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Balancer]:
+    stack = Stack("aws_alb", tmp_path_factory.mktemp("aws"))
+    found = Balancer(stack)
+    yield found
+    stack.run("down")
+    assert found.world() == {}, "nothing is left"

@@ -32,7 +32,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 def test_the_life_of_a_balancer(stack: Stack):  # AW-1, AW-8, AW-11, LB-3
     assert ".example.com" in stack.run("up")
     made = brief(stack.calls())
-    listener, group = "create ai-workloads--listener--http", "create ai-workloads--machines--workers"
+    listener, group = "create ai-workloads--listener--80", "create ai-workloads--machines--workers"
     assert before(made, "create ai-workloads", listener)
     assert before(made, "create ai-workloads--workers", "create ai-workloads--join--workers")
     assert before(made, group, "create ai-workloads--drain--workers")
@@ -57,9 +57,9 @@ def test_the_life_of_a_balancer(stack: Stack):  # AW-1, AW-8, AW-11, LB-3
 
     stack.run("down")
     ended = brief(stack.calls())
-    assert before(ended, "delete inference--listener--http", "delete inference--join--workers")
+    assert before(ended, "delete inference--listener--80", "delete inference--join--workers")
     assert before(ended, "delete inference--join--workers", "delete inference--machines--workers")
-    assert before(ended, "delete inference--listener--http", "delete inference")
+    assert before(ended, "delete inference--listener--80", "delete inference")
     assert all(call.startswith("delete") for call in ended)
 
 

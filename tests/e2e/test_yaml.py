@@ -65,7 +65,7 @@ def test_aws(stack: Stack):  # LB-2, LB-5, AW-1
     stack.speak_yaml(program("aws"))
     stack.pulumi(*UP)
     made = brief(stack.calls())
-    assert before(made, "create ai-workloads--join--workers", "create ai-workloads--listener--http")
+    assert before(made, "create ai-workloads--join--workers", "create ai-workloads--listener--80")
     assert json.loads(stack.pulumi("stack", "output", "--json", "--stack", "dev"))["urls"]["http"].startswith("http://")
 
     stack.configure(**AWS)

@@ -9,13 +9,20 @@ from lbkit.errors import Problem
 from lbkit.spec import Spec
 from lbkit.targets.aws import alb_rules, nlb_rules, placed
 from lbkit.targets.aws.gaps import ALB, NLB
-from lbkit.targets.aws.placement import Application, Network
+from lbkit.targets.aws.placement import Application, Network, Placement
 from lbkit.targets.aws.placement import Logs as Logs
 from lbkit.targets.aws.placement import Machines as Machines
 from lbkit.targets.base import Rendered, Rule
 
 if TYPE_CHECKING:
     import pulumi
+
+
+def _survey(home: Placement, opts: pulumi.ResourceOptions | None) -> None:
+    from lbkit.targets.aws.subnets import check_subnets
+
+    if home.check_placement:
+        check_subnets(home, opts)
 
 
 class Alb(Application):
@@ -41,6 +48,9 @@ class Alb(Application):
 
     def warnings(self, spec: Spec) -> Iterable[str]:
         return [*self.dangers(spec), *placed.warnings(spec, self)]
+
+    def survey(self, opts: pulumi.ResourceOptions | None) -> None:
+        _survey(self, opts)
 
     def render(self, name: str, spec: Spec, parent: pulumi.ComponentResource) -> Rendered:
         from lbkit.targets.aws.render import render
@@ -71,6 +81,9 @@ class Nlb(Network):
 
     def warnings(self, spec: Spec) -> Iterable[str]:
         return [*self.dangers(spec), *placed.warnings(spec, self)]
+
+    def survey(self, opts: pulumi.ResourceOptions | None) -> None:
+        _survey(self, opts)
 
     def render(self, name: str, spec: Spec, parent: pulumi.ComponentResource) -> Rendered:
         from lbkit.targets.aws.render import render

@@ -11,7 +11,7 @@ from lbkit.spec.base import shown
 from lbkit.spec.inputs import is_output
 from lbkit.targets.aws import rules
 from lbkit.targets.aws.ids import arn_of
-from lbkit.targets.aws.routes import evaluations, misnumbered, path_values
+from lbkit.targets.aws.routes import evaluations, misnumbered, path_values, repeating
 from lbkit.targets.aws.rules import health_timeout
 
 CONTENT_TYPES = ("text/plain", "text/css", "text/html", "application/javascript", "application/json")
@@ -207,13 +207,14 @@ def notes(spec: Spec) -> Iterator[str]:
         if pool.sticky:
             kept = "" if pool.sticky.ttl else " and is kept for a day"
             yield f"pools.{name}.sticky: the cookie is AWS's own, AWSALB{kept}."
-        if pool.limits.soft is not None:
+        if pool.limits.soft is not None and pool.fleet and pool.fleet.min < pool.fleet.max:
             yield (f"pools.{name}.limits.soft: ALB counts a request in flight until its answer begins, so streams count "
                    "less than they take.")  # fmt: skip
     for name, listener in spec.listeners.items():
         yield (f"listeners.{name}: ALB has its own limits and timers for a client's request, and keeps the X-Forwarded-For "
                "that a client sends: only its last entry is true. It drops headers whose name holds more than letters, digits "
                "and '-'.")  # fmt: skip
+        yield from repeating(f"listeners.{name}.routes", listener)
         for label, route in listener.routes.items():
             if route.headers or route.query:
                 yield f"listeners.{name}.routes.{label}: ALB compares headers and query without regard to case."
@@ -230,6 +231,10 @@ def warnings(spec: Spec) -> Iterator[str]:
         "target groups": len(spec.pools),
         "listeners": len(spec.listeners),
     }
+    for name, pool in spec.pools.items():
+        if pool.fleet and pool.fleet.min == pool.fleet.max and pool.limits.soft is not None:
+            yield (f"pools.{name}.limits.soft: nothing scales on it, for the fleet has always {pool.fleet.max} machines. Make "
+                   "`max` larger, or leave `soft` out.")  # fmt: skip
     for what, count in counts.items():
         if count > QUOTAS[what]:
             yield f"{count} {what}: AWS allows {QUOTAS[what]} on one balancer until you ask for more."

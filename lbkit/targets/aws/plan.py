@@ -38,13 +38,17 @@ class Planned:
     after: list[str] = field(default_factory=list)
     """Keys of what must exist before, besides what the arguments name."""
     replaced_with: str = ""
-    """Key of a resource whose replacement replaces this one."""
-    trigger: str = ""
-    """A text whose change replaces this one, where the provider would plan an update that AWS refuses."""
+    """Key of a resource whose replacement replaces this one. No `replacement_trigger`: with it, transforms fail in the SDK."""
+    replaced_on: tuple[str, ...] = ()
+    """Arguments whose change replaces this one, where the provider would update it."""
     delete_first: bool = False
     """Whether the old one must be gone before a new one can be."""
     ignored: tuple[str, ...] = ()
     """Arguments that count at creation only."""
+    named: str = ""
+    """What its Pulumi name says where that is not the key: what AWS knows it by, so that the spec may call it otherwise."""
+    goes_with: str = ""
+    """Key of what takes this one along when it goes, so that it is never without it before."""
 
 
 Plan = dict[str, Planned]

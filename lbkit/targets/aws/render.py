@@ -12,7 +12,6 @@ from lbkit.spec import Spec
 from lbkit.spec.listener import url
 from lbkit.targets.aws.placement import Placement
 from lbkit.targets.aws.plan import BALANCER, Planned, Ref, Text, key
-from lbkit.targets.aws.subnets import check_subnets
 from lbkit.targets.aws.translate import plan as translate
 from lbkit.targets.base import Rendered
 from lbkit.targets.naming import child, fitted
@@ -24,11 +23,9 @@ Made = dict[str, pulumi.Resource]
 
 
 def render(name: str, spec: Spec, home: Placement, parent: pulumi.ComponentResource) -> Rendered:
-    if home.check_placement:
-        check_subnets(home, parent)
     made: Made = {}
     for label, item in translate(spec, home, name).items():
-        made[label] = _make(name if label == BALANCER else child(name, label), item, made, parent)
+        made[label] = _make(name if label == BALANCER else child(name, item.named or label), item, made, parent)
     endpoint = _endpoint(made)
     return Rendered(
         endpoint=endpoint,
@@ -45,8 +42,9 @@ def _make(name: str, item: Planned, made: Made, parent: pulumi.Resource) -> pulu
         depends_on=[made[label] for label in item.after],
         ignore_changes=list(item.ignored) or None,
         delete_before_replace=True if item.delete_first else None,
-        replacement_trigger=item.trigger or None,
+        replace_on_changes=list(item.replaced_on) or None,
         replace_with=[made[item.replaced_with]] if item.replaced_with else None,
+        deleted_with=made[item.goes_with] if item.goes_with else None,
     )
     fits = fitted(name, AUTONAMED) if item.kind in _SHORT else name
     arguments = {field: _resolved(value, made) for field, value in item.args.items() if value is not None}

@@ -98,11 +98,27 @@ def misnumbered(at: str, listener: Listener) -> Iterator[Problem]:
                           "Give both a priority; the higher to this one.")  # fmt: skip
 
 
+def repeating(at: str, listener: Listener) -> Iterator[str]:
+    """The first two routes that only a request with a header or query key twice fits, where AWS's order is not the spec's."""
+    found = numbers(listener)
+    some = [name for name, route in listener.routes.items() if route.headers or route.query]
+    ordered = sorted(some, key=lambda name: precedence(name, listener.routes[name]))
+    for first, second in combinations(ordered, 2):
+        a, b = listener.routes[first], listener.routes[second]
+        if found[first] > found[second] and _meet(a, b) and not overlap(a, b):
+            yield (f"{at}.{first}: a request that repeats a header or query key can fit '{second}' too, and AWS tries that one "
+                   "first. Where this matters, give both a priority, the higher to this one.")  # fmt: skip
+            return
+
+
 def overlap(a: Route, b: Route) -> bool:
-    """Whether one request can fit both."""
-    if a.methods and b.methods and not set(a.methods) & set(b.methods):
-        return False
-    return _hosts(a.host, b.host) and _paths(a, b) and _agree(a.headers, b.headers) and _agree(a.query, b.query)
+    """Whether one request can fit both that has each header and query key once."""
+    return _meet(a, b) and _agree(a.headers, b.headers) and _agree(a.query, b.query)
+
+
+def _meet(a: Route, b: Route) -> bool:
+    """Whether host, path and method can be the same."""
+    return _hosts(a.host, b.host) and _paths(a, b) and not (a.methods and b.methods and not {*a.methods} & {*b.methods})
 
 
 def _hosts(a: str | None, b: str | None) -> bool:

@@ -1,11 +1,12 @@
-"""Where the subnets lie, as AWS says at preview: in the VPC, and one for each zone. Nothing is made before that is known.
+"""Where the subnets lie, as AWS says at preview: in the VPC, and one for each zone. Nothing is made before that is known,
+the component neither.
 
 Only ids that are plain are asked for. A late one is unknown at preview, and whoever makes a subnet chose its zone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import pulumi
@@ -23,13 +24,13 @@ class _Subnet(NamedTuple):
     zone: str
 
 
-def check_subnets(home: Placement, parent: pulumi.Resource) -> None:
-    """Raise SpecError with all that is wrong with the placement's subnets."""
-    kind = type(home).__name__
+def check_subnets(home: Placement, opts: pulumi.ResourceOptions | None) -> None:
+    """Raise SpecError with all that is wrong with the placement's subnets. `opts` are the component's: they say who is asked."""
+    kind, asking = type(home).__name__, _asking(opts or pulumi.ResourceOptions())
     named = {"subnet_ids": home.subnet_ids, "node_subnet_ids": home.node_subnet_ids}
     named |= {f"machines.{pool}.subnet_ids": standing.subnet_ids for pool, standing in home.machines.items()}
     subnets = [
-        _asked(kind, field, str(item), parent)
+        _asked(kind, field, str(item), asking)
         for field, items in named.items()
         for item in listed(items)
         if not is_output(item)
@@ -39,9 +40,17 @@ def check_subnets(home: Placement, parent: pulumi.Resource) -> None:
         raise SpecError("The placement is not right", problems)
 
 
-def _asked(kind: str, field: str, subnet: str, parent: pulumi.Resource) -> _Subnet:
+def _asking(opts: pulumi.ResourceOptions) -> pulumi.InvokeOptions:
+    """As a child of a component with these options would: by a provider of theirs, else by the parent's."""
+    several = opts.providers or []
+    given = [opts.provider, *(several.values() if isinstance(several, Mapping) else several)]
+    own = [item for item in given if item is not None and item.package == "aws"]
+    return pulumi.InvokeOptions(parent=opts.parent, provider=own[-1] if own else None)
+
+
+def _asked(kind: str, field: str, subnet: str, asking: pulumi.InvokeOptions) -> _Subnet:
     try:
-        found = aws.ec2.get_subnet(id=subnet, opts=pulumi.InvokeOptions(parent=parent))
+        found = aws.ec2.get_subnet(id=subnet, opts=asking)
     except Exception as error:  # the SDK raises no narrower one
         reason = " ".join(str(error).split())[:300]
         remedy = f"Mend that, or say {kind}(check_placement=False)."

@@ -1,5 +1,5 @@
 """An AWS that makes nothing but keeps a world: it refuses what AWS refuses while something is in use, and says when a
-listener leads to an empty group.
+listener leads to an empty group, or when a removal took away what another resource stands for.
 
 The world lies in the file that $LBKIT_WORLD names, for each run of the engine starts a provider of its own. $LBKIT_ANSWERS
 holds what is said of subnets.
@@ -22,7 +22,8 @@ from tests.e2e.doubles.recording import MADE, Properties, Recording, own_type, p
 LISTENER, RULE = "aws:lb/listener:Listener", "aws:lb/listenerRule:ListenerRule"
 GROUP, BALANCER = "aws:lb/targetGroup:TargetGroup", "aws:lb/loadBalancer:LoadBalancer"
 ATTACHMENT, JOIN = "aws:lb/targetGroupAttachment:TargetGroupAttachment", "aws:autoscaling/attachment:Attachment"
-SECURITY = "aws:ec2/securityGroup:SecurityGroup"
+SECURITY, MACHINES = "aws:ec2/securityGroup:SecurityGroup", "aws:autoscaling/group:Group"
+CERTIFICATE = "aws:lb/listenerCertificate:ListenerCertificate"
 WAYS = {
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
@@ -40,6 +41,7 @@ class World:
     def __init__(self) -> None:
         self.path = Path(os.environ["LBKIT_WORLD"])
         self.things: dict[str, Thing] = json.loads(self.path.read_text()) if self.path.exists() else {}
+        self.answers: Thing = json.loads(os.environ.get("LBKIT_ANSWERS", "{}"))
 
     def put(self, identifier: str, kind: str, inputs: Thing, outputs: Thing) -> None:
         self.things[identifier] = {"type": kind, **outputs, **inputs, "id": identifier}
@@ -47,12 +49,12 @@ class World:
 
     def drop(self, identifier: str) -> None:
         gone = self.things.pop(identifier, {})
-        if gone.get("type") == ATTACHMENT:  # a target is registered once, however many stood for it
-            for _, other in self.of(ATTACHMENT):
-                other["lost"] = other.get("lost") or _target(other) == _target(gone)
-        if gone.get("type") == BALANCER:  # its listeners go with it
-            for key in [key for key, item in self.of(LISTENER) if item["loadBalancerArn"] == gone["arn"]]:
-                self.things.pop(key)
+        if gone.get("type") in HELD_ONCE:  # however many stood for it
+            for _, other in self.of(gone["type"]):
+                other["lost"] = other.get("lost") or _held(other) == _held(gone)
+        for key, item in list(self.things.items()):  # a balancer's listeners go with it, and a listener's rules
+            if gone.get("arn") and gone["arn"] in (item.get("loadBalancerArn"), item.get("listenerArn")):
+                self.drop(key)
         self.save()
 
     def save(self) -> None:
@@ -73,6 +75,10 @@ class World:
         others = [(key, other) for key, other in self.of(item["type"]) if key != identifier]
         if item["type"] in (LISTENER, RULE):
             self._associated(identifier, item)
+        if item["type"] in (BALANCER, MACHINES) and identifier in self.things:
+            old = self.things[identifier]
+            if self._networks(old) and self._networks(old) != self._networks(item):
+                raise Refused("InvalidConfigurationRequest: security groups and subnets lie in another VPC")
         if item["type"] == LISTENER and self._same(others, item, "loadBalancerArn", "port"):
             raise Refused("DuplicateListener")
         if item["type"] == BALANCER and identifier in self.things:
@@ -93,6 +99,15 @@ class World:
         for key, other in self.of(LISTENER, RULE):
             if key != identifier and set(_groups(item)) & set(_groups(other)) and self.balancer_of(other) != mine:
                 raise Refused("TargetGroupAssociationLimit: a target group serves one load balancer")
+        networks = {each["vpcId"] for _, each in self.of(GROUP) if each["arn"] in _groups(item)}
+        if networks - {vpc for _, each in self.of(BALANCER) if each["arn"] == mine for vpc in self._networks(each)}:
+            raise Refused("InvalidConfigurationRequest: the target group lies in another VPC than the balancer")
+
+    def _networks(self, item: Thing) -> set[str]:
+        """Where a thing lies, as far as its groups and the answers about its subnets say."""
+        groups = [self.things.get(key, {}) for key in item.get("securityGroups") or []]
+        subnets = [self.answers.get(key, {}) for key in item.get("vpcZoneIdentifiers") or []]
+        return {str(each["vpcId"]) for each in (*groups, *subnets) if "vpcId" in each}
 
     @staticmethod
     def _same(others: list[tuple[str, Thing]], item: Thing, *fields: str) -> bool:
@@ -113,10 +128,14 @@ class World:
 
     def empty(self) -> list[str]:
         """Groups that a listener or a rule leads to and that hold nothing."""
-        held = {item["targetGroupArn"] for _, item in self.of(ATTACHMENT) if not item.get("lost")} | {
+        held = {item["targetGroupArn"] for _, item in self.of(ATTACHMENT)} | {
             item["lbTargetGroupArn"] for _, item in self.of(JOIN)
         }
         return sorted({arn for _, user in self.of(LISTENER, RULE) for arn in _groups(user)} - held)
+
+    def lost(self) -> list[str]:
+        """What a resource stands for that is not there any more."""
+        return sorted(key for key, item in self.of(*HELD_ONCE) if item.get("lost"))
 
 
 def _groups(item: Thing) -> list[str]:
@@ -133,8 +152,12 @@ def _addresses(item: Thing) -> list[str]:
     return [each["allocationId"] for each in item.get("subnetMappings") or [] if each.get("allocationId")]
 
 
-def _target(item: Thing) -> Any:
-    return tuple(item.get(name) for name in ("targetGroupArn", "targetId", "port"))
+HELD_ONCE = {ATTACHMENT: ("targetGroupArn", "targetId", "port"), CERTIFICATE: ("listenerArn", "certificateArn")}
+"""What AWS holds once, by what it knows it by."""
+
+
+def _held(item: Thing) -> Any:
+    return tuple(item.get(name) for name in HELD_ONCE[item["type"]])
 
 
 def _meaning(item: Thing) -> Any:
@@ -149,8 +172,7 @@ class Aws(Recording):
         self.world = World()
 
     async def invoke(self, request: provider.InvokeRequest) -> provider.InvokeResponse:
-        answers = json.loads(os.environ.get("LBKIT_ANSWERS", "{}"))
-        found = answers.get(plain(request.args.get("id")), {})
+        found = self.world.answers.get(plain(request.args.get("id")), {})
         return provider.InvokeResponse({key: PropertyValue(value) for key, value in found.items()}, [])
 
     def forces(self, key: str, request: provider.DiffRequest) -> bool:
@@ -200,6 +222,8 @@ class Aws(Recording):
     def _watch(self) -> None:
         for arn in self.world.empty():
             record("empty", GROUP, arn, arn, {})
+        for key in self.world.lost():
+            record("lost", self.world.things[key]["type"], key, key, {})
 
 
 def _value(plainly: Any) -> PropertyValue:

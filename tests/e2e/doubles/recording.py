@@ -20,7 +20,7 @@ REPLACES = {
     "aws:lb/loadBalancer:LoadBalancer": {"internal", "loadBalancerType", "name"},
     "aws:lb/targetGroup:TargetGroup": {"port", "protocol", "vpcId", "targetType", "protocolVersion", "name"},
     "aws:lb/listener:Listener": {"loadBalancerArn"},
-    "aws:lb/targetGroupAttachment:TargetGroupAttachment": {"targetId", "port", "targetGroupArn"},
+    "aws:lb/targetGroupAttachment:TargetGroupAttachment": {"targetId", "port", "targetGroupArn", "availabilityZone"},
     "aws:autoscaling/group:Group": {"name"},
     "aws:autoscaling/policy:Policy": {"autoscalingGroupName", "name"},
     "aws:lb/listenerRule:ListenerRule": {"listenerArn"},

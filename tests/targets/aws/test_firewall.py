@@ -140,9 +140,9 @@ def closed(**placement: Any) -> Any:
 def test_a_late_range_is_a_rule_of_its_own_beside_the_plain_ones():  # LB-4, AW-15
     found = inputs(closed(), [late("172.16.0.0/12"), "10.0.0.0/8", late("192.168.0.0/16")])
     assert {name: rule["cidrIpv4"] for name, rule in found.items()} == {
-        "lb--in--l--late-0": "172.16.0.0/12",
-        "lb--in--l--10-0-0-0-8": "10.0.0.0/8",
-        "lb--in--l--late-1": "192.168.0.0/16",
+        "lb--in--80--late-0": "172.16.0.0/12",
+        "lb--in--80--10-0-0-0-8": "10.0.0.0/8",
+        "lb--in--80--late-1": "192.168.0.0/16",
     }
 
 

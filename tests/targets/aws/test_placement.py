@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import pulumi
+import pulumi_aws as aws
 import pytest
 
 from lbkit import LoadBalancer
@@ -34,15 +36,33 @@ def subnet(zone: str, vpc: str = IDS["vpc_id"]) -> dict[str, str]:
     ids=["one zone", "two networks"],
 )
 def test_a_placement_that_aws_would_refuse_makes_nothing(preview: bool, answers: dict[str, Any], reason: str):
-    made: list[str] = []
-
     def program() -> None:
-        balancer = LoadBalancer("lb", changed({}), alb())
-        made.extend(balancer.resources)
+        with pytest.raises(SpecError, match="(?s)" + reason) as caught:
+            LoadBalancer("lb", changed({}), alb())
+        assert isinstance(caught.value, pulumi.RunError)
 
-    with pytest.raises(SpecError, match="(?s)" + reason) as caught:
-        registered(program, preview=preview, answers=answers)
-    assert isinstance(caught.value, pulumi.RunError)
+    order = registered(program, preview=preview, answers=answers).order
+    assert [key for key in order if not key.startswith("pulumi:pulumi:Stack")] == [], "not even the component"
+
+
+OWN = {
+    "provider": lambda eu: pulumi.ResourceOptions(provider=eu),
+    "providers": lambda eu: pulumi.ResourceOptions(providers=[eu]),
+    "mapping": lambda eu: pulumi.ResourceOptions(providers={"aws": eu}),
+    "parent": lambda eu: pulumi.ResourceOptions(
+        parent=pulumi.ComponentResource("a:b:C", "above", None, pulumi.ResourceOptions(providers=[eu]))
+    ),
+}
+
+
+@pytest.mark.parametrize("given", OWN.values(), ids=OWN)
+def test_the_provider_that_makes_the_balancer_is_asked(given: Callable[[aws.Provider], pulumi.ResourceOptions]):
+    def program() -> None:
+        LoadBalancer("lb", changed({}), alb(), given(aws.Provider("eu", region="eu-west-1")))
+
+    asked = registered(program, preview=False).asked
+    assert len(asked) == 2
+    assert all("::eu::" in provider for provider in asked)
 
 
 ELSEWHERE = "subnet-0aa0bb1cc2dd3ee4f"
@@ -224,6 +244,34 @@ def test_late_nodes_and_addresses_of_an_nlb_are_accepted(preview: bool):  # LB-4
     assert out["other--reach--0--8000"]["inputs"]["referencedSecurityGroupId"] == GROUP
 
 
+def shared_by_two(address: Any, *, port: int = 8000, name: str = "z") -> Spec:
+    """A spec in which two pools have the node of this address."""
+    return Spec.load(
+        {
+            "pools": {
+                "q": {"port": 8000, "health_check": {"path": "/"}, "nodes": {name: {"address": address}}},
+                "p": {"port": port, "health_check": {"path": "/"}, "nodes": {"a": {"address": address}}},
+            },
+            "listeners": {"l": {"port": 80, "pool": "p"}, "m": {"port": 90, "pool": "q"}},
+        }
+    )
+
+
+@pytest.mark.parametrize(("port", "rules"), [(8000, {8000}), (8001, {8000, 8001})])
+def test_an_output_that_is_a_node_of_two_pools_has_one_rule_for_each_port(port: int, rules: set[int]):  # LB-4
+    def program() -> None:
+        address = late("10.0.0.1")
+        LoadBalancer("lb", shared_by_two(address, port=port), alb())
+        LoadBalancer("apart", shared_by_two("10.0.0.1", port=port), alb())
+
+    found = registered(program, preview=False)
+    out = found.of("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")
+    assert {name for name in out if name.startswith("lb--")} == {f"lb--out--p--a--{each}" for each in rules}
+    nodes = found.of("aws:lb/targetGroupAttachment:TargetGroupAttachment")
+    assert f"lb--out--p--a--{port}" in nodes["lb--node--p--a"]["depends_on"]
+    assert "lb--out--p--a--8000" in nodes["lb--node--q--z"]["depends_on"]
+
+
 def test_a_single_static_address_is_the_endpoint():  # CR-4
     def program() -> None:
         balancer = LoadBalancer("lb", changed({}, TCP), nlb(subnet_ids=[FIRST], static_addresses=True))
@@ -241,12 +289,17 @@ def test_a_single_static_address_is_the_endpoint():  # CR-4
 
 
 def test_every_child_can_be_reached_by_its_name():
+    """What belongs to a listener is reached by the listener's name, and named by its port."""
     names: dict[str, pulumi.Resource] = {}
 
     def program() -> None:
-        names.update(LoadBalancer("lb", changed(FLEET), alb()).resources)
+        names.update(LoadBalancer("lb", changed({**FLEET, **TLS}), alb()).resources)
 
     found = registered(program, preview=False)
     children = {key.partition("::")[2] for key in found.order if key.startswith("aws:")}
-    assert children == {"lb" if name == "load_balancer" else f"lb--{name}" for name in names}
+    assert {"listener--l", "in--l--0-0-0-0-0"} <= set(names)
+    assert {"lb--listener--80", "lb--in--80--0-0-0-0-0"} <= children
+    by_name = {"lb" if name == "load_balancer" else f"lb--{name}" for name in names if "--l" not in name}
+    assert by_name < children
+    assert len(children) == len(names)
     assert len(children) == len([key for key in found.order if key.startswith("aws:")]), "one name, one child"

@@ -121,11 +121,19 @@ def test_codes_that_grpc_does_not_have_are_refused(codes: str):
 
 
 def test_instance_ids_and_addresses_do_not_mix():
-    nodes = {"a": {"instance": "i-1234567890abcdef0"}, "b": {"address": "10.0.0.2"}}
+    nodes = {"a": {"instance": "i-0a1b2c3d"}, "b": {"address": "10.0.0.2"}}
+    assert refusals({"pools.p.nodes": nodes}, alb(node_security_group_ids=["sg-0a1b2c3d"])) == {
+        "pools.p.nodes.a.instance": "A target group takes instance ids or addresses, not both. "
+        "Make two pools, or give all nodes the same way."
+    }
+
+
+def test_the_placeholder_of_an_instance_is_refused():  # AW-14
+    nodes = {"a": {"instance": "i-1234567890abcdef0"}}
     found = refusals({"pools.p.nodes": nodes}, alb(node_security_group_ids=["sg-0a1b2c3d"]))
-    assert "not both" in found["pools.p.nodes.a.instance"] or "placeholder" in found["pools.p.nodes.a.instance"]
-    assert "two pools" in refusals({"pools.p.nodes": {**nodes, "a": {"instance": "i-0a1b2c3d"}}}, alb(
-        node_security_group_ids=["sg-0a1b2c3d"]))["pools.p.nodes.a.instance"]  # fmt: skip
+    assert found == {
+        "pools.p.nodes.a.instance": "This is a placeholder from an example. Give the id of an EC2 instance of yours."
+    }
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lbkit.spec import Listener, Route
 from lbkit.spec.listener import precedence
 from lbkit.targets.aws.plan import Plan, Ref
-from lbkit.targets.aws.routes import misnumbered, numbers, overlap
+from lbkit.targets.aws.routes import misnumbered, numbers, overlap, repeating
 from tests.targets.aws.house import CERTIFICATE, TLS, planned, refusals, routed
 
 
@@ -78,6 +78,30 @@ def test_a_certificate_that_changes_its_name_stays():
 
     assert named("a", "b") == named("b", "a") == named("x", "y")
     assert {"certificate--l--00-1f", "certificate--l--10-1f"} <= named("a", "b")
+
+
+def test_certificates_whose_names_differ_in_a_sign_are_two():
+    """IAM's names hold signs that a key can't."""
+    at = "arn:aws:iam::210987650123:server-certificate/site{}com"
+    further = {name: {"certificate": at.format(sign)} for name, sign in {"a": ".", "b": "-", "c": "_"}.items()}
+    found = planned({**TLS, "listeners.l.tls.names": further})
+    assert len([label for label in found if label.startswith("certificate--l--")]) == 3
+
+
+def test_a_redirect_waits_for_the_listener_that_it_leads_to():
+    secure = {
+        "port": 443,
+        "protocol": "https",
+        "pool": "p",
+        "tls": {"default": {"certificate": CERTIFICATE.format("a")}},
+    }
+    to: dict[str, Any] = {"scheme": "https", "status": 301}
+    routes = routed(r={"path": "/v1", "redirect": to}, far={"path": "/v2", "redirect": {**to, "host": "b.example"}})
+    plan = planned({**routes, "listeners.m": {"port": 90, "redirect": to}, "listeners.s": {**secure, "pool": "q"}})
+    assert list(plan).index("listener--s") < list(plan).index("listener--m")
+    assert plan["listener--m"].after == ["listener--s"]
+    waits = [item.after for label, item in plan.items() if label.startswith("route--l--")]
+    assert sorted(waits) == [[], ["listener--s"]], "not for a listener of another host"
 
 
 def test_a_scheme_that_stays_keeps_the_port():
@@ -208,6 +232,7 @@ def some_routes(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
 
 
 @given(some_routes())
+@settings(deadline=None)
 def test_rules_that_are_accepted_choose_as_the_spec_does(routes: dict[str, dict[str, Any]]):  # LB-2
     made = listener(routes) if routes else Listener(port=80, pool="p")
     if list(misnumbered("", made)):
@@ -220,6 +245,7 @@ def test_rules_that_are_accepted_choose_as_the_spec_does(routes: dict[str, dict[
 
 
 @given(some_routes())
+@settings(deadline=None)
 def test_two_routes_that_one_request_fits_overlap(routes: dict[str, dict[str, Any]]):
     made = listener(routes) if routes else Listener(port=80, pool="p")
     for a, b in itertools.combinations(made.routes.values(), 2):
@@ -235,6 +261,19 @@ def test_case_tells_no_two_routes_apart():
     assert not fit({"headers": {"X-A": "b"}}, {"headers": {"x-a": "c"}})
     assert fit({"headers": {"X-A": "b"}}, {"headers": {"x-a": "B"}})
     assert fit({"query": {"a": "b"}}, {"query": {"A": "B"}})
+
+
+@pytest.mark.parametrize("field", ["query", "headers"])
+def test_a_request_that_repeats_a_key_is_told_of_where_the_orders_differ(field: str):
+    def noted(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
+        return list(
+            repeating("routes", listener({"a": {field: {"v": "1"}, **first}, "b": {field: {"v": "2"}, **second}}))
+        )
+
+    (text,) = noted({}, {})
+    assert text.startswith("routes.a: a request that repeats a header or query key can fit 'b' too")
+    assert not noted({"priority": 2}, {"priority": 1}), "as the note says"
+    assert not noted({"path": "/a"}, {"path": "/b"}), "they never meet"
 
 
 def test_ordinary_routes_need_no_priority():

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lbkit.targets.aws import Alb
 from lbkit.targets.aws.plan import Ref
 from tests.laws.leaves import FLEET
 from tests.targets.aws.house import (
@@ -26,6 +27,7 @@ from tests.targets.aws.house import (
 
 CHECK = "p:health_check"
 MACHINES = "template--p"
+STORE = "trust--cebe2b96"
 NODE = {"type": "forward", "target_group_arn": Ref("p", "arn")}
 SELF_SIGNED = {"pools.p.protocol": "https", "pools.p.tls": {"verify": False}}
 
@@ -76,8 +78,8 @@ SELF_SIGNED = {"pools.p.protocol": "https", "pools.p.tls": {"verify": False}}
         ({**TLS, "listeners.l.tls.client_ca": TRUST}, "listener--l:mutual_authentication",
          {"mode": "verify", "trust_store_arn": TRUST}),
         ({**TLS, "listeners.l.tls.client_ca": "s3://ours/ca/all.pem"}, "listener--l:mutual_authentication",
-         {"mode": "verify", "trust_store_arn": Ref("trust--l", "arn")}),
-        ({**TLS, "listeners.l.tls.client_ca": "s3://ours/ca/all.pem"}, "trust--l:ca_certificates_bundle_s3_key", "ca/all.pem"),
+         {"mode": "verify", "trust_store_arn": Ref(STORE, "arn")}),
+        ({**TLS, "listeners.l.tls.client_ca": "s3://ours/ca/all.pem"}, f"{STORE}:ca_certificates_bundle_s3_key", "ca/all.pem"),
         ({**TLS, "listeners.l.tls.names": {"x": {"certificate": CERTIFICATE.format("b")}}}, "certificate--l--b:certificate_arn",
          CERTIFICATE.format("b")),
         (routed(r={"path": "/v1"}) | {"listeners.l.pool": None, "listeners.n": {"port": 91, "pool": "p"}},
@@ -88,7 +90,7 @@ SELF_SIGNED = {"pools.p.protocol": "https", "pools.p.tls": {"verify": False}}
         ({**FLEET, "pools.p.fleet.grace": 0}, "machines--p:health_check_grace_period", 0),  # AW-7
         (FLEET, "machines--p:desired_capacity", 1),  # AW-6
         ({**FLEET, "pools.p.fleet.desired": 3}, "machines--p:desired_capacity", 3),  # AW-6
-        ({**FLEET, "pools.p.fleet.min": 3}, "scaling--p:target_tracking_configuration.target_value", 4.0),  # AW-13, LB-3
+        (FLEET, "scaling--p:target_tracking_configuration.target_value", 4.0),  # AW-13
     ],
 )  # fmt: skip
 def test_a_field_becomes_its_argument(changes: dict[str, Any], path: str, value: Any):
@@ -137,9 +139,15 @@ def test_nothing_is_tagged_unless_asked():
 
 
 def test_a_fleet_of_fixed_size_has_no_policy_and_obeys_its_size():
-    found = planned({**FLEET, "pools.p.fleet.min": 3, "pools.p.limits": {}})
-    assert "scaling--p" not in found
-    assert found["machines--p"].ignored == ()
+    for limits in ({}, {"soft": 4}):
+        found = planned({**FLEET, "pools.p.fleet.min": 3, "pools.p.limits": limits})
+        assert "scaling--p" not in found
+        assert found["machines--p"].ignored == ()
+    (told,) = (text for text in Alb.dangers(changed({**FLEET, "pools.p.fleet.min": 3})) if "limits.soft" in text)
+    assert told == (
+        "pools.p.limits.soft: nothing scales on it, for the fleet has always 3 machines. Make `max` larger, or leave `soft` out."
+    )
+    assert not [text for text in Alb.dangers(changed(FLEET)) if "limits.soft" in text]
     assert planned(FLEET)["machines--p"].ignored == ("desiredCapacity",)  # else each `up` resets the scale
 
 

@@ -9,7 +9,7 @@ from lbkit.spec import Spec
 from lbkit.spec.inputs import is_output
 from lbkit.targets.aws.placement import Application, Logs, Network, Placement, listed
 from lbkit.targets.aws.plan import BALANCER, Args, Plan, Planned, Ref, key, when_known
-from lbkit.targets.aws.translate.firewall import BALANCERS
+from lbkit.targets.aws.translate.firewall import BALANCERS, elastic
 
 
 def balancer(spec: Spec, home: Placement) -> Plan:
@@ -20,7 +20,8 @@ def balancer(spec: Spec, home: Placement) -> Plan:
         "enable_deletion_protection": home.deletion_protection,
     }
     if isinstance(home, Application):
-        return {BALANCER: Planned("lb.LoadBalancer", {**common, **_application(spec, home)})}
+        args = {**common, **_application(spec, home)}
+        return {BALANCER: Planned("lb.LoadBalancer", args, replaced_with=BALANCERS)}
     assert isinstance(home, Network)
     names = [key("address", _subnet(subnet, index)) for index, subnet in enumerate(listed(home.subnet_ids))]
     own = {name: Planned("ec2.Eip", {"domain": "vpc"}) for name in names if home.static_addresses}
@@ -32,13 +33,7 @@ def balancer(spec: Spec, home: Placement) -> Plan:
         "subnet_mappings": when_known([home.subnet_ids], lambda found: _mappings(found[0], given)),
     }
     # An Elastic IP serves one balancer, so the old one must be gone before the new one can have it.
-    addresses = "elastic" if elastic(home) else "of AWS"
-    return {**own, BALANCER: Planned("lb.LoadBalancer", args, trigger=addresses, delete_first=elastic(home))}
-
-
-def elastic(home: Placement) -> bool:
-    """Whether the balancer's addresses are Elastic IPs."""
-    return isinstance(home, Network) and bool(home.static_addresses or home.allocation_ids)
+    return {**own, BALANCER: Planned("lb.LoadBalancer", args, replaced_with=BALANCERS, delete_first=elastic(home))}
 
 
 def _mappings(subnets: Sequence[Any], addresses: Sequence[Any]) -> list[Args]:

@@ -1,20 +1,20 @@
 """Security groups and their rules: clients to the listeners' ports, the balancer to traffic and health ports of nodes,
 and nothing more (AW-15). Each rule is a resource of its own, so that one changes without the others.
 
-A rule's key holds all that may differ, so two equal rules, which AWS refuses, have one key.
+A rule's name holds all that may differ, so two equal rules, which AWS refuses, have one name.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from lbkit.spec import Node, Pool, Spec
-from lbkit.spec.inputs import is_output
+from lbkit.spec.inputs import is_output, origin
 from lbkit.targets.aws.placed import reaching
-from lbkit.targets.aws.placement import Placement
+from lbkit.targets.aws.placement import Network, Placement
 from lbkit.targets.aws.plan import Args, Plan, Planned, Ref, Text, key, slug
 from lbkit.targets.aws.rules import address, judged
 
@@ -24,6 +24,16 @@ _ANYWHERE = {"ipv4": ["0.0.0.0/0"], "dualstack": ["0.0.0.0/0", "::/0"]}
 _IN, _OUT = "vpc.SecurityGroupIngressRule", "vpc.SecurityGroupEgressRule"
 
 
+_TEXTS = {False: "lbkit: the balancer", True: "lbkit: the balancer with Elastic IPs"}
+"""A group's text and VPC can't change, so it is replaced, and the balancer with it: AWS changes neither on a balancer that
+stands, though the provider would try."""
+
+
+def elastic(home: Placement) -> bool:
+    """Whether the balancer's addresses are Elastic IPs."""
+    return isinstance(home, Network) and bool(home.static_addresses or home.allocation_ids)
+
+
 def machines_group(pool: str) -> str:
     """Key of a fleet's security group. Each fleet has its own, so that none admits another's ports."""
     return key("firewall", "nodes", pool)
@@ -31,18 +41,34 @@ def machines_group(pool: str) -> str:
 
 def firewall(spec: Spec, home: Placement) -> Plan:
     """All groups and rules."""
-    plan: Plan = {BALANCERS: _group("lbkit: the balancer", home)}
+    plan: Plan = {BALANCERS: _group(_TEXTS[elastic(home)], home)}
     fleets = [name for name, pool in spec.pools.items() if pool.fleet]
     plan |= {machines_group(name): _group("lbkit: machines behind the balancer", home) for name in fleets}
     plan |= _clients(spec, home)
+    late = _late(spec)
     for name, pool in spec.pools.items():
-        plan |= _fleet(name, pool, home) if pool.fleet else _nodes(name, pool, home)
+        plan |= _fleet(name, pool, home) if pool.fleet else _nodes(name, pool, home, late)
     return plan
 
 
-def ways_to(name: str, pool: Pool, home: Placement, node: str) -> list[str]:
-    """Keys of the rules that must stand before a node gets traffic."""
-    return [rule for rule, _ in _reach(name, pool, home, node)]
+def ways_to(spec: Spec, home: Placement) -> dict[tuple[str, str], list[str]]:
+    """By pool and node: keys of the rules that must stand before the node gets traffic."""
+    late = _late(spec)
+    return {
+        (name, label): [rule for rule, _ in _reach(name, pool, home, label, late)]
+        for name, pool in spec.pools.items()
+        for label in pool.nodes
+    }
+
+
+def _late(spec: Spec) -> dict[int, str]:
+    """What keys the rules of a late address, by the Output: one that is in several pools has one rule for each port."""
+    found: dict[int, str] = {}
+    for name, pool in sorted(spec.pools.items()):
+        for label, node in sorted(pool.nodes.items()):
+            if is_output(node.address):
+                found.setdefault(id(origin(node.address)), key(name, label))
+    return found
 
 
 def ways_out(name: str, home: Placement) -> list[str]:
@@ -54,9 +80,9 @@ def _group(text: str, home: Placement) -> Planned:
     return Planned("ec2.SecurityGroup", {"vpc_id": home.vpc_id, "description": text})
 
 
-def _rule(kind: str, group: Any, port: int | None, peer: Args) -> Planned:
+def _rule(kind: str, group: Any, port: int | None, peer: Args, named: str = "") -> Planned:
     ports = {"ip_protocol": "-1"} if port is None else {"ip_protocol": "tcp", "from_port": port, "to_port": port}
-    return Planned(kind, {"security_group_id": group, **ports, **peer})
+    return Planned(kind, {"security_group_id": group, **ports, **peer}, named=named)
 
 
 def _ranges(cidrs: Iterable[Any]) -> Iterator[tuple[str, Any]]:
@@ -80,7 +106,8 @@ def _clients(spec: Spec, home: Placement) -> Plan:
         for place, cidr in _ranges(listener.allow or _ANYWHERE[home.ip]):
             known = judged(f"listeners.{name}.allow", cidr, partial(reaching, home))
             peer = {"cidr_ipv4": known} if is_output(cidr) and home.ip == "ipv4" else _range(known)
-            plan[key("in", name, place)] = _rule(_IN, Ref(BALANCERS, "id"), listener.port, peer)
+            named = key("in", listener.port, place)
+            plan[key("in", name, place)] = _rule(_IN, Ref(BALANCERS, "id"), listener.port, peer, named=named)
     return plan
 
 
@@ -101,11 +128,13 @@ def _fleet(name: str, pool: Pool, home: Placement) -> Plan:
     return plan
 
 
-def _nodes(name: str, pool: Pool, home: Placement) -> Plan:
-    return {rule: item for label in pool.nodes for rule, item in _reach(name, pool, home, label)}
+def _nodes(name: str, pool: Pool, home: Placement, late: Mapping[int, str]) -> Plan:
+    return {rule: item for label in pool.nodes for rule, item in _reach(name, pool, home, label, late)}
 
 
-def _reach(name: str, pool: Pool, home: Placement, label: str) -> Iterator[tuple[str, Planned]]:
+def _reach(
+    name: str, pool: Pool, home: Placement, label: str, late: Mapping[int, str]
+) -> Iterator[tuple[str, Planned]]:
     """The rules for one listed node: by the groups it is in, else by its address."""
     node, balancer = pool.nodes[label], Ref(BALANCERS, "id")
     for port in ports_of(pool, node):
@@ -115,10 +144,14 @@ def _reach(name: str, pool: Pool, home: Placement, label: str) -> Iterator[tuple
             if pool.firewall:
                 yield key("open", at, port), _rule(_IN, group, port, {"referenced_security_group_id": balancer})
         if not home.node_security_group_ids:
-            at = key(name, label) if is_output(node.address) else slug(node.address)
-            late = judged(f"pools.{name}.nodes.{label}.address", node.address, address)
-            host = Text((late, "/32")) if is_output(late) else f"{late}/32"
-            yield key("out", at, port), _rule(_OUT, balancer, port, {"cidr_ipv4": host})
+            at = late[id(origin(node.address))] if is_output(node.address) else slug(node.address)
+            known = judged(f"pools.{name}.nodes.{label}.address", node.address, address)
+            host = Text((known, "/32")) if is_output(known) else f"{known}/32"
+            way = _rule(_OUT, balancer, port, {"cidr_ipv4": host})
+            way.replaced_on = (
+                ("cidrIpv4",) if is_output(known) else ()
+            )  # the node that leaves is reached until it is out
+            yield key("out", at, port), way
 
 
 def ports_of(pool: Pool, node: Node | None = None) -> list[int]:

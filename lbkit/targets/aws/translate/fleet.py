@@ -40,7 +40,7 @@ def fleets(name: str, spec: Spec, home: Placement) -> Plan:
 
 def _fleet(name: str, pool: Pool, fleet: Fleet, home: Placement) -> Plan:
     template, group = key("template", name), key("machines", name)
-    scaled = pool.limits.soft is not None
+    scaled = pool.limits.soft is not None and fleet.min < fleet.max
     plan: Plan = {
         template: Planned("ec2.LaunchTemplate", _template(name, fleet, home)),
         group: Planned(
@@ -48,6 +48,7 @@ def _fleet(name: str, pool: Pool, fleet: Fleet, home: Placement) -> Plan:
             _group(name, template, fleet, home),
             after=ways_out(name, home),
             ignored=("desiredCapacity",) if scaled else (),
+            replaced_with=machines_group(name),  # as another VPC replaces that, and machines can't move there
         ),
     }
     hook = key("drain", name)

@@ -12,8 +12,7 @@ from lbkit.spec.inputs import is_output
 from lbkit.targets.aws.placement import Application, Network, Placement
 from lbkit.targets.aws.plan import BALANCER, Args, Plan, Planned, Ref, key, slug, when_known
 from lbkit.targets.aws.rules import address, health_timeout, instance, judged
-from lbkit.targets.aws.translate.balancer import elastic
-from lbkit.targets.aws.translate.firewall import ways_to
+from lbkit.targets.aws.translate.firewall import elastic, ways_to
 
 DAY = 86_400
 """Seconds of AWS's own default for a sticky cookie."""
@@ -26,12 +25,13 @@ def pools(spec: Spec, home: Placement) -> Plan:
         # A target group serves one balancer, so a new one that comes beside the old one needs groups of its own.
         for item in plan.values():
             item.replaced_with = BALANCER
+    ways = ways_to(spec, home)
     for name, pool in spec.pools.items():
         for label, node in pool.nodes.items():
             plan[attachment(name, label, pool)] = Planned(
                 "lb.TargetGroupAttachment",
                 {"target_group_arn": Ref(name, "arn"), **_attachment(f"pools.{name}.nodes.{label}", node, pool, home)},
-                after=ways_to(name, pool, home, label),
+                after=ways[name, label],
             )
     return plan
 

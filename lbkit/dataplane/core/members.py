@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 from lbkit.dataplane.core.commands import Command, Drained, Drop, Freed, Gone, Reason, Refuse
@@ -21,6 +22,7 @@ class Members:
     def __init__(self, pool: PoolState) -> None:
         self._pool = pool
         self._growing: dict[NodeState, int] = {}
+        self._orders = count()
         self.started = False
         """Whether nodes that come from now on begin slowly."""
 
@@ -35,13 +37,13 @@ class Members:
         known = {(node.address, node.port): node for node in (*pool.leaving, *pool.nodes.values())}
         before, pool.spec, pool.nodes = set(pool.nodes.values()), spec, {}
         commands: list[Command] = []
-        for order, (name, wanted) in enumerate(spec.nodes.items()):
+        for name, wanted in spec.nodes.items():
             server = known.get((str(wanted.address), wanted.port or spec.port))
             if server is not None:
                 before.discard(server)
                 commands += self._keep(server, name, wanted)
             node = server or NodeState(name, wanted, spec)
-            node.order = order
+            node.order = next(self._orders)  # never one that another node has or had
             pool.nodes[name] = node
         pool.by_mark = {node.mark: node for node in pool.nodes.values()}
         pool.sleepers_in_order = [node for node in pool.nodes.values() if node.rests]
@@ -54,7 +56,7 @@ class Members:
                 pool.sleepers.load(node)
             if node.admin != "ready" and ("cut", node) not in pool.agenda:
                 commands += self.administer(node, node.admin, now)
-        for node in sorted(before):
+        for node in sorted(before, key=lambda node: node.order):
             commands += self._leave(node, now)
         commands += [Refuse(late, "overflow", pool.retry_after()) for late in pool.waiting.configure(spec.limits.queue)]
         return commands

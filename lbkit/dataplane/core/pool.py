@@ -122,6 +122,7 @@ class PoolState:
             node.errors, node.ejected, node.last_error = 0, True, error
             self.agenda.set(("return", node), now + check.eject)
             self.members.place(node, now)
+            return self.serve(now)
         return []
 
     def set_admin(self, name: str, state: Admin, now: float) -> list[Command]:

@@ -24,10 +24,9 @@ TRANSFORM = ('target(config))', """target(config), pulumi.ResourceOptions(transf
     """config = Settings(Path(__file__).with_name("Pulumi.yaml"))
 
 
-def described(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
-    if args.type_ != "f5bigip:ltm/pool:Pool":
-        return None
-    return pulumi.ResourceTransformResult({**args.props, "description": "ours"}, args.opts)
+def described(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult:
+    ours = {"description": "ours"} if args.type_ == "f5bigip:ltm/pool:Pool" else {}
+    return pulumi.ResourceTransformResult({**args.props, **ours}, args.opts)
 
 """
 )  # fmt: skip
@@ -129,6 +128,11 @@ def test_a_user_reaches_any_argument_of_any_child(house: House):
         house.stack.edit(old, new)
     house.up()
     assert house.device.objects["ltm/pool"]["/Common/cluster--ml--pool"]["description"] == "ours"
+    assert len(house.device.bash) == 1, "saved"
+    assert house.up() == []
+    assert len(house.device.bash) == 1, "nothing changed"
+    house.up(nodes=[*NODES, "10.0.0.3"])
+    assert len(house.device.bash) == 3, "saved behind what was made and behind what was removed"
 
 
 def test_changes_come_up_beside_what_runs(house: House, tmp_path: Path):  # F5-3, LB-2

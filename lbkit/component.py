@@ -76,7 +76,7 @@ def _check_name(name: str) -> None:
     try:
         TypeAdapter(Name).validate_python(name)
     except ValidationError as error:
-        reason = worded(error.errors()[0])
+        reason, remedy = worded(error.errors()[0])
     else:
         return
-    raise SpecError("LoadBalancer's name is not right", [Problem("name", reason, value=repr(name))])
+    raise SpecError("LoadBalancer's name is not right", [Problem("name", reason, remedy, repr(name))])

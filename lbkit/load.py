@@ -13,9 +13,10 @@ from typing import Any
 import yaml
 
 from lbkit import program
-from lbkit.errors import LbkitError, OperationError, Problem, SpecError
+from lbkit.errors import LbkitError, OperationError, Problem, SpecError, of_system
 from lbkit.spec import Spec
 from lbkit.spec.base import join
+from lbkit.unreadable import of_yaml
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Where libyaml is there, five times as fast."""
@@ -41,21 +42,16 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
         data = LOADER("").construct_document(tree) if tree else None
         twice = list(_lines(tree, "", lines))
     except OSError as error:
-        raise OperationError("The spec can't be read", [Problem(str(path), f"{error.strerror}.")]) from None
+        raise OperationError("The spec can't be read", [of_system(path, error)]) from None
     except RecursionError:
         raise _too_deep(path) from None
     except (yaml.YAMLError, ValueError, KeyError, AttributeError) as error:  # the last three: values that are none
         if "nesting depth" in str(error):
             raise _too_deep(path) from None
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise OperationError(
-            "The spec can't be read", [Problem(where, f"{getattr(error, 'problem', error)}.")]
-        ) from None
+        raise OperationError("The spec can't be read", [of_yaml(path, error)]) from None
     if twice:
-        raise OperationError(
-            "The spec can't be read", [Problem(f"{path}:{n}", f"`{key}` stands twice.") for key, n in twice]
-        )
+        found = [Problem(f"{path}:{n}", f"`{key}` stands twice.", "Keep one of them.") for key, n in twice]
+        raise OperationError("The spec can't be read", found)
     if not isinstance(data, dict):
         raise OperationError(
             "The spec can't be read", [Problem(str(path), "It holds no mapping.", "Begin with `pools:`.")]
@@ -64,7 +60,10 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
 
 
 def _too_deep(path: Path) -> OperationError:
-    return OperationError("The spec can't be read", [Problem(str(path), "It is nested too deeply.")])
+    problem = Problem(
+        str(path), "It is nested too deeply.", "A spec has ten levels at most; look for a bracket too many."
+    )
+    return OperationError("The spec can't be read", [problem])
 
 
 def at_lines(error: SpecError, path: Path, lines: dict[str, int]) -> SpecError:
@@ -82,16 +81,19 @@ def line_of(path: str, lines: dict[str, int]) -> int:
 
 
 def _from_python(path: Path) -> Spec:
-    if not path.exists():
-        raise OperationError("The spec can't be read", [Problem(str(path), "No such file.")])
+    try:
+        path.open().close()
+    except OSError as error:
+        raise OperationError("The spec can't be read", [of_system(path, error)]) from None
     try:
         defined = program.defined_by(path) if program.is_program(path) else runpy.run_path(str(path))
     except LbkitError:
         raise
     except (Exception, SystemExit) as error:
-        raise OperationError(
-            "The spec can't be read", [Problem(_where(path, error), f"{type(error).__name__}: {error}.")]
-        ) from None
+        problem = Problem(
+            _where(path, error), f"{type(error).__name__}: {error}.", "Mend that: the file is run for its spec."
+        )
+        raise OperationError("The spec can't be read", [problem]) from None
     found = [value for value in defined.values() if isinstance(value, Spec)]
     if len(found) != 1:
         reason = f"It defines {len(found)} objects of class Spec."

@@ -159,8 +159,8 @@ def _problems(same: list[ErrorDetails], model: type[BaseModel], at: str) -> Iter
         return
     plain = isinstance(detail["input"], str | int | float | bool)
     value = shown(detail["input"]) if plain and not _hidden(model, loc) else ""
-    reason, _, remedy = _reason(detail, model, loc).partition("\n")
-    reason = " Or: ".join([reason, *map(worded, others)])
+    reason, remedy = _reason(detail, model, loc)
+    reason = " Or: ".join([reason, *(worded(other)[0] for other in others)])
     yield Problem(join(at, *loc), reason, remedy, value)
 
 
@@ -175,24 +175,29 @@ def _hidden(model: type[BaseModel], loc: list[Any]) -> bool:
     return False
 
 
-def _reason(detail: ErrorDetails, model: type[BaseModel], loc: list[Any]) -> str:
+def _reason(detail: ErrorDetails, model: type[BaseModel], loc: list[Any]) -> tuple[str, str]:
     kind = detail["type"]
     if is_output(detail["input"]) and kind not in ("extra_forbidden", "missing"):
         owner = _class_at(model, loc[:-1])
         hint = get_type_hints(owner, include_extras=True).get(str(loc[-1])) if owner else None
-        return f"{TOO_LATE}\n{instead_of_late(hint)}"
+        return TOO_LATE, instead_of_late(hint)
     if kind == "extra_forbidden":
         return _unknown_field(str(loc[-1]), _class_at(model, loc[:-1]))
     if kind in ("model_type", "model_attributes_type", "dict_type") and (cls := _class_at(model, loc)):
-        return f"A {cls.__name__} is wanted here."
+        article = "An" if cls.__name__[0] in "AEIO" else "A"
+        return f"{article} {cls.__name__} is wanted here.", f"Give a mapping with fields of it: {_fields(cls)}."
     return worded(detail)
 
 
-def _unknown_field(name: str, cls: type[BaseModel] | None) -> str:
+def _fields(cls: type[BaseModel]) -> str:
+    return ", ".join(cls.model_fields)
+
+
+def _unknown_field(name: str, cls: type[BaseModel] | None) -> tuple[str, str]:
     fields = list(cls.model_fields) if cls else []
     near = difflib.get_close_matches(name.replace("-", "_").lower(), fields, n=1, cutoff=0.55)
     hint = f"Did you mean `{near[0]}`?" if near else f"It may be one of: {', '.join(fields)}."
-    return f"There is no such field.\n{hint}"
+    return "There is no such field.", hint
 
 
 def _class_at(model: type[BaseModel], loc: list[Any]) -> type[BaseModel] | None:

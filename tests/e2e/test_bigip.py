@@ -19,19 +19,6 @@ DOUBLE = ROOT / "tests" / "e2e" / "doubles" / "bigip.py"
 NODES = ["10.0.0.1", "10.0.0.2"]
 RENAME = ('LoadBalancer("cluster", spec, target(config))',
           'LoadBalancer("renamed", spec, target(config), pulumi.ResourceOptions(aliases=[pulumi.Alias(name="cluster")]))')  # fmt: skip
-TRANSFORM = ('target(config))', """target(config), pulumi.ResourceOptions(transforms=[described]))"""), (
-    'config = Settings(Path(__file__).with_name("Pulumi.yaml"))\n',
-    """config = Settings(Path(__file__).with_name("Pulumi.yaml"))
-
-
-def described(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult:
-    ours = {"description": "ours"} if args.type_ == "f5bigip:ltm/pool:Pool" else {}
-    return pulumi.ResourceTransformResult({**args.props, **ours}, args.opts)
-
-"""
-)  # fmt: skip
-
-
 LISTENERS = 'listeners={"http": listener(config)}'
 POOLS = 'pools={"ml": pool(config)}'
 
@@ -124,8 +111,7 @@ def test_the_life_of_a_balancer(house: House):  # F5-1, F5-2, F5-3, F5-4, F5-5, 
 
 
 def test_a_user_reaches_any_argument_of_any_child(house: House):
-    for old, new in TRANSFORM:
-        house.stack.edit(old, new)
+    house.stack.transform("target(config))", 'if kind.endswith(":Pool"): props["description"] = "ours"')
     house.up()
     assert house.device.objects["ltm/pool"]["/Common/cluster--ml--pool"]["description"] == "ours"
     assert len(house.device.bash) == 1, "saved"
@@ -239,7 +225,7 @@ def test_a_listener_is_renamed_and_listeners_change_places(house: House):
 
 def test_one_output_is_one_node_and_two_alike_are_refused_in_words(house: House):  # LB-4
     late = 'pulumi.Output.from_input("10.0.0.7")'
-    house.stack.edit("config = pulumi.Config()\n", f"config = pulumi.Config()\nlate = {late}\n")
+    house.stack.edit("nodes = {", f"late = {late}\nnodes = {{")
     house.stack.edit(LISTENERS, LISTENERS[:-1] + ', "api": Listener(port=81, pool="api")}')
     house.stack.edit(POOLS, POOLS[:-1] + ', "api": Pool(port=9000, nodes={"a": Node(address=late)})}')
     house.stack.edit("nodes = {", 'nodes = {"late": Node(address=late)} | {')

@@ -42,7 +42,9 @@ class Model(BaseModel):
 
     if not TYPE_CHECKING:
 
-        def __init__(self, /, **data: Any) -> None:
+        def __init__(self, /, *nameless: Any, **data: Any) -> None:
+            if nameless:
+                raise _nameless(type(self), nameless)
             try:
                 super().__init__(**data)
             except ValidationError as error:
@@ -90,6 +92,13 @@ def wrong(*problems: Problem) -> PydanticCustomError:
     return PydanticCustomError(
         "problems", "{text}", {"text": "; ".join(p.reason for p in problems), "problems": list(problems)}
     )
+
+
+def _nameless(cls: type[BaseModel], given: tuple[Any, ...]) -> SpecError:
+    names = ", ".join(f"{name}=..." for name in list(cls.model_fields)[: len(given)])
+    load = f", or {cls.__name__}.load(...) for plain data" if isinstance(given[0], Mapping) else ""
+    problem = Problem(cls.__name__, "Its fields are given by name.", f"Write {cls.__name__}({names}){load}.")
+    return SpecError(f"{cls.__name__} is not right{_users_line()}", [problem])
 
 
 def as_spec_error(error: ValidationError, model: type[BaseModel], at: str) -> SpecError:

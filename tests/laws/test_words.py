@@ -112,6 +112,16 @@ def test_nothing_is_changed_in_place(model: type[Model]):
         whole.x = 1  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("model", CLASSES, ids=lambda model: model.__name__)
+def test_fields_without_names_are_answered_so_too(model: type[Model]):
+    first = next(iter(model.model_fields))
+    with pytest.raises(
+        SpecError, match=rf"{model.__name__}\n .*by name.\n +Write {model.__name__}\({first}=...\)"
+    ) as said:
+        model("hunter2")  # type: ignore[call-arg]
+    assert "hunter2" not in str(said.value)
+
+
 def test_every_class_is_driven():
     def below(model: type[Model]) -> Iterator[type[Model]]:
         for found in model.__subclasses__():

@@ -18,7 +18,7 @@ from lbkit.dataplane.shell import ports
 from lbkit.dataplane.shell.loop import READ
 from lbkit.dataplane.shell.server import Server
 from lbkit.dataplane.shell.succession import Guests
-from lbkit.errors import OperationError, of_system
+from lbkit.errors import OperationError, Problem, of_system
 
 _MOST = 250
 """Descriptors in one message; Linux takes 253."""

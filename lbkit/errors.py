@@ -33,6 +33,7 @@ _REMEDIES = {
     errno.EPERM: "Give this user the right to it.",
     errno.EISDIR: "Name a file; this is a folder.",
     errno.ENOTDIR: "Name a folder where one is meant; a part of the path is a file.",
+    errno.ENAMETOOLONG: "Give a shorter one.",
     errno.ENOSPC: "Make room, or name another place.",
     errno.EROFS: "Name another place.",
     errno.EADDRNOTAVAIL: "Name an address of this machine.",

@@ -5,8 +5,10 @@ A key that stands twice is an error: YAML's own readers would silently keep the 
 
 from __future__ import annotations
 
+import re
 import runpy
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from lbkit.spec import Spec
 from lbkit.spec.base import join
 from lbkit.unreadable import of_yaml
 
+_NUMBER = re.compile(r"tag:yaml.org,2002:(int|float)")
+_READ_OTHERWISE = re.compile(r"[-+]?0[0-7_]+|.*:.*")
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Where libyaml is there, five times as fast."""
 
@@ -40,7 +44,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
         text = path.read_text()
         tree = yaml.compose(text, LOADER)
         data = LOADER("").construct_document(tree) if tree else None
-        twice = list(_lines(tree, "", lines))
+        twice, odd = list(_lines(tree, "", lines)), list(_odd(tree, path))
     except OSError as error:
         raise OperationError("The spec can't be read", [of_system(path, error)]) from None
     except RecursionError:
@@ -49,6 +53,8 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
         if "nesting depth" in str(error):
             raise _too_deep(path) from None
         raise OperationError("The spec can't be read", [of_yaml(path, error)]) from None
+    if odd:
+        raise OperationError("The spec can't be read", odd)
     if twice:
         found = [Problem(f"{path}:{n}", f"`{key}` stands twice.", "Keep one of them.") for key, n in twice]
         raise OperationError("The spec can't be read", found)
@@ -123,6 +129,21 @@ def _lines(node: yaml.Node | None, path: str, lines: dict[str, int], been: set[i
         seen.add(at)
         lines[at] = key.start_mark.line + 1
         yield from _lines(value, at, lines, been)
+
+
+def _odd(node: yaml.Node | None, path: Path, been: set[int] | None = None) -> Iterator[Problem]:
+    """Numbers that YAML 1.1 reads as others than they look: 010 is 8, and 22:22 is 1342."""
+    been = set() if been is None else been
+    if node is None or id(node) in been:
+        return
+    been.add(id(node))
+    if isinstance(node, yaml.ScalarNode) and _NUMBER.match(node.tag) and _READ_OTHERWISE.fullmatch(node.value):
+        where = f"{path}:{node.start_mark.line + 1}"
+        yield Problem(where, "YAML reads this as another number.", "Write it in plain digits, or put it into quotes.",
+                      node.value)  # fmt: skip
+    inner = node.value if isinstance(node, yaml.CollectionNode) else []
+    for part in (part for item in inner for part in (item if isinstance(item, tuple) else (item,))):
+        yield from _odd(part, path, been)
 
 
 def _upward(path: str) -> list[str]:

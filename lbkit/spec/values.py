@@ -6,6 +6,7 @@ Values stay `str int float bool list dict`, because a Pulumi resource takes noth
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 DAY = 86_400
 TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # RFC 9110 section 5.6.2
+_NOT_FINITE = "A finite number is wanted.\nGive one with digits, such as 5."
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
 
@@ -45,8 +47,12 @@ def _not_bool(value: Any) -> Any:
 
 def _bare_number(value: Any) -> Any:
     _not_bool(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(_NOT_FINITE)
     if not isinstance(value, str):
         return value
+    if value.strip(" +-").lower() in ("nan", "inf", "infinity"):
+        raise ValueError(_NOT_FINITE)
     unit = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h)\s*", value)
     if unit:
         raise ValueError(f"Times are plain seconds.\nWrite {float(unit[1]) * _UNITS[unit[2]]:g}.")
@@ -62,6 +68,8 @@ def _not_milliseconds(value: float) -> float:
 
 
 def _address(value: str) -> str:
+    if "%" in value:
+        raise ValueError("A zone, behind '%', has a meaning on one machine only.\nGive an address that needs none.")
     try:
         return str(ipaddress.ip_address(value))
     except ValueError:

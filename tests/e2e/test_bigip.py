@@ -225,7 +225,7 @@ def test_a_listener_is_renamed_and_listeners_change_places(house: House):
 
 def test_one_output_is_one_node_and_two_alike_are_refused_in_words(house: House):  # LB-4
     late = 'pulumi.Output.from_input("10.0.0.7")'
-    house.stack.edit("nodes = {", f"late = {late}\nnodes = {{")
+    house.stack.edit("config = Settings(", f"late = {late}\nconfig = Settings(")
     house.stack.edit(LISTENERS, LISTENERS[:-1] + ', "api": Listener(port=81, pool="api")}')
     house.stack.edit(POOLS, POOLS[:-1] + ', "api": Pool(port=9000, nodes={"a": Node(address=late)})}')
     house.stack.edit("nodes = {", 'nodes = {"late": Node(address=late)} | {')

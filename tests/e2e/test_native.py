@@ -165,7 +165,7 @@ def test_a_user_reaches_any_argument_of_the_process(stack: Stack):
         stack.configure(port=port, nodes=[a.at])
         stack.transform('LoadBalancer("inference", spec, Native())', 'if kind.endswith(":Process"): props["wait"] = 7')
         stack.run("up")
-        assert '"wait": 7' in stack.state_file
+        assert '"wait":7' in stack.state_file
         assert get(port) == (200, "a")
         assert "unchanged" in stack.run("preview")
 

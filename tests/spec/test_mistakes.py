@@ -53,6 +53,7 @@ MISTAKES: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("a body for a TCP check", {"pools.p.health_check": {"body": "ok"}}, "health_check.body = 'ok'", "only connects", "Add `path`"),
     ("a status code range", {"pools.p.health_check.codes": "2xx"}, "health_check.codes = '2xx'", "'200-299'", ""),
     ("a path without slash", {"pools.p.health_check.path": "health"}, "health_check.path = 'health'", "begins with '/'", ""),
+    ("a zone", {"pools.p.nodes.a.address": "fe80::1%eth0"}, "nodes.a.address = 'fe80::1%eth0'", "one machine only", "needs none"),
     ("port 0", {"listeners.l.port": 0}, "listeners.l.port = 0", "too small.", "At least 1."),
     ("a route without condition", {"listeners.l.routes": {"r": {"pool": "p"}}}, "listeners.l.routes.r", "fits everything", "pool"),
     ("a route to two places", {"listeners.l.routes": {"r": {"path": "/a", "pool": "p", "answer": {}}}}, "routes.r", "one place", "one of"),

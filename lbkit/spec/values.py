@@ -150,7 +150,7 @@ Path = Annotated[
     AfterValidator(
         matching(
             r"/[!-~]*",
-            "A path begins with '/' and is plain ASCII without blanks.\nWrite other characters percent-encoded, such as %20.",
+            "A path begins with '/' and is plain ASCII without blanks.\nBegin with '/'; write others percent-encoded, such as %20.",
         )
     ),
 ]

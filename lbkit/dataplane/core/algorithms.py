@@ -6,14 +6,16 @@ only a further attempt, which avoids the nodes that failed, may look at all of t
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Collection
-from heapq import heapify, heappop, heappush, heapreplace
+from heapq import heappop, heappush, heapreplace
 
 from lbkit.dataplane.core.maglev import SourceHash
 from lbkit.dataplane.core.node import NodeState
 from lbkit.dataplane.core.picker import Picker
 
 Random = Callable[[], float]
+Row = OrderedDict[NodeState, None]
 _STRIDE = 1 << 40
 
 
@@ -22,7 +24,7 @@ class RoundRobin(Picker):
 
     def __init__(self) -> None:
         self._turns: dict[NodeState, int] = {}
-        self._heap: list[tuple[int, int, NodeState]] = []
+        self._heap: list[tuple[int, int, int, NodeState]] = []
         self._now = 0
 
     def __len__(self) -> int:
@@ -32,7 +34,7 @@ class RoundRobin(Picker):
         stride = int(_STRIDE / node.share)
         kept = node.turn > 0 and self._now <= node.turn <= self._now + stride
         self._turns[node] = node.turn = node.turn if kept else self._now + stride // 2
-        heappush(self._heap, (node.turn, node.weight, node))
+        heappush(self._heap, (node.turn, node.weight, node.order, node))
 
     def remove(self, node: NodeState) -> None:
         node.turn = self._turns.pop(node)
@@ -42,7 +44,7 @@ class RoundRobin(Picker):
         passed = []
         found = None
         while heap:
-            turn, _, node = heap[0]
+            turn, _, _, node = heap[0]
             if turns.get(node) != turn:
                 heappop(heap)
             elif node in avoid:
@@ -50,7 +52,7 @@ class RoundRobin(Picker):
             else:
                 found, self._now = node, turn
                 turns[node] = node.turn = turn + int(_STRIDE / node.share)
-                heapreplace(heap, (turns[node], node.weight, node))
+                heapreplace(heap, (node.turn, node.weight, node.order, node))
                 break
         for entry in passed:
             heappush(heap, entry)
@@ -58,61 +60,66 @@ class RoundRobin(Picker):
 
 
 class LeastConnections(Picker):
-    """Fewest in flight for its weight; among equals the one that waited longest, so that none is favoured (UK-14..16)."""
+    """Fewest in flight for its weight; equals take turns, so that none is favoured (UK-14..16).
+
+    Nodes stand in rows of equal score, a row in the order in which they came to it. The scores that have a row are in a
+    heap; there are about as many as the most that one node has in flight.
+    """
 
     def __init__(self) -> None:
-        self._nodes: set[NodeState] = set()
-        self._heap: list[tuple[float, int, NodeState]] = []
-        self._most = 64
-        self._picks = 0
+        self._rows: dict[float, Row] = {}
+        self._scores: list[float] = []
+        self._count = 0
 
     def __len__(self) -> int:
-        return len(self._nodes)
+        return self._count
 
     def add(self, node: NodeState) -> None:
-        self._nodes.add(node)
-        self._most = 4 * len(self._nodes) + 64
-        self.changed(node)
+        self._count += 1
+        self._put(node, len(node.tickets) / node.share)
 
     def remove(self, node: NodeState) -> None:
-        self._nodes.discard(node)
-        node.entry = None
+        self._count -= 1
+        del self._rows[node.score][node]
 
     def changed(self, node: NodeState) -> None:
-        entry = node.entry
         score = len(node.tickets) / node.share
-        if entry is not None and entry[0] == score:
-            return
-        node.entry = entry = (score, node.last, node)
-        heappush(self._heap, entry)
-        if len(self._heap) > self._most:
-            self._heap = [entry for node in self._nodes if (entry := node.entry) is not None]
-            heapify(self._heap)
+        if score != node.score:
+            del self._rows[node.score][node]
+            self._put(node, score)
 
     def pick(self, key: bytes, avoid: Collection[NodeState]) -> NodeState | None:
-        heap = self._heap
-        while heap:
-            entry = heap[0]
-            node = entry[2]
-            if node.entry is not entry:
-                heappop(heap)
+        rows, scores = self._rows, self._scores
+        while scores:
+            row = rows[scores[0]]
+            if not row:
+                del rows[heappop(scores)]
             elif avoid:
                 return self._pick_other(avoid)
             else:
-                self._picks = node.last = self._picks + 1
-                # where it stands with one more, which is what follows
-                node.entry = entry = ((len(node.tickets) + 1) / node.share, node.last, node)
-                heapreplace(heap, entry)
+                node, _ = row.popitem(last=False)
+                self._put(
+                    node, (len(node.tickets) + 1) / node.share
+                )  # where it stands with one more, which is what follows
                 return node
         return None
 
+    def _put(self, node: NodeState, score: float) -> None:
+        node.score = score
+        row = self._rows.get(score)
+        if row is None:
+            row = self._rows[score] = OrderedDict()
+            heappush(self._scores, score)
+        row[node] = None
+
     def _pick_other(self, avoid: Collection[NodeState]) -> NodeState | None:
-        entries = (entry for node in self._nodes if node not in avoid and (entry := node.entry) is not None)
-        found = min(entries, default=None)
-        if found is None:
-            return None
-        self._picks = found[2].last = self._picks + 1
-        return found[2]
+        for score in sorted(self._scores):
+            row = self._rows[score]
+            for node in row:
+                if node not in avoid:
+                    row.move_to_end(node)
+                    return node
+        return None
 
 
 class RandomTwo(Picker):
@@ -163,26 +170,29 @@ class InOrder(Picker):
     """The first one with room in the order of the spec: packs work, so that the last nodes run empty and may rest."""
 
     def __init__(self) -> None:
-        self._nodes: set[NodeState] = set()
-        self._heap: list[NodeState] = []
+        self._nodes: dict[int, NodeState] = {}
+        self._orders: list[int] = []
+        self._queued: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._nodes)
 
     def add(self, node: NodeState) -> None:
-        self._nodes.add(node)
-        heappush(self._heap, node)
+        self._nodes[node.order] = node
+        if node.order not in self._queued:
+            self._queued.add(node.order)
+            heappush(self._orders, node.order)
 
     def remove(self, node: NodeState) -> None:
-        self._nodes.discard(node)
+        del self._nodes[node.order]
 
     def pick(self, key: bytes, avoid: Collection[NodeState]) -> NodeState | None:
-        while self._heap and self._heap[0] not in self._nodes:
-            heappop(self._heap)
+        orders, nodes = self._orders, self._nodes
+        while orders and orders[0] not in nodes:
+            self._queued.discard(heappop(orders))
         if avoid:
-            fresh = [node for node in self._nodes if node not in avoid]
-            return min(fresh, default=None)
-        return self._heap[0] if self._heap else None
+            return min((n for n in nodes.values() if n not in avoid), key=lambda node: node.order, default=None)
+        return nodes[orders[0]] if orders else None
 
 
 def picker(name: str, random: Random, members: Callable[[], list[NodeState]]) -> Picker:

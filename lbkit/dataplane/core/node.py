@@ -20,8 +20,8 @@ class NodeState:
     """A node of a running pool."""
 
     __slots__ = (
-        "able", "address", "admin", "asked", "backup", "ejected", "entry", "errors", "failures", "hard", "health", "last",
-        "last_error", "leaving", "mark", "name", "order", "picker", "port", "requests", "rest", "rests", "served", "share",
+        "able", "address", "admin", "asked", "backup", "ejected", "errors", "failures", "hard", "health",
+        "last_error", "leaving", "mark", "name", "order", "picker", "port", "requests", "rest", "rests", "score", "served", "share",
         "soft", "tickets", "turn", "wakes_by_traffic", "weight", "woken",
     )  # fmt: skip
 
@@ -41,12 +41,12 @@ class NodeState:
         self.leaving = self.ejected = self.able = False
         self.tickets: set[Ticket] = set()
         self.requests = self.failures = self.errors = self.served = 0
-        self.turn = self.last = self.order = 0
+        self.turn = self.order = 0
         self.woken = 0.0
         self.last_error = ""
         self.picker: Picker | None = None
-        self.entry: tuple[float, int, NodeState] | None = None
-        """Its place among those with the least connections."""
+        self.score = 0.0
+        """Its row among those with the least connections."""
         self.configure(spec, pool)
 
     def configure(self, spec: Node, pool: Pool) -> None:
@@ -106,11 +106,6 @@ class NodeState:
         if self.rest != "awake":
             return self.rest
         return "ejected" if self.ejected and self.health.state == "up" else self.health.state
-
-    def __lt__(self, other: NodeState) -> bool:
-        return self.order < other.order
-
-    __hash__ = object.__hash__
 
     def __repr__(self) -> str:
         limit = f"/{self.hard}" if self.hard else ""

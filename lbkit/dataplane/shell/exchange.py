@@ -111,6 +111,10 @@ class Exchange(Work):
         self._phase = "connect"
         self._alarm_in(seconds)
 
+    def prologue(self) -> bytes:
+        version = self.dispatcher.spec.proxy_protocol
+        return self.client.proxy_header(version) if version is not None else b""
+
     def opened(self, connection: NodeConnection) -> None:
         client, request, upload = self.client, self.request, self.upload
         stream = self.stream = connection.stream
@@ -120,8 +124,6 @@ class Exchange(Work):
             request, client.forwarded(request), client.request_id, request.host or _authority(connection.node),
             client.trace(request), self._held,
         )  # fmt: skip
-        if not self.keeps:
-            head = client.proxy_header(self.dispatcher.spec.proxy_protocol or "") + head
         if client.stream.full:
             stream.pause_reading()
         stream.write(head)

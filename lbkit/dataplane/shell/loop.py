@@ -28,6 +28,13 @@ class Watcher(Protocol):
         """Events arrived."""
 
 
+class Receiver(Protocol):
+    """Whoever read something."""
+
+    def deliver(self, data: bytes) -> None:
+        """Use it. Never raises."""
+
+
 class Sender(Protocol):
     """Whoever wrote something."""
 
@@ -42,6 +49,8 @@ class Poller(selectors.BaseSelector):
         self._epoll = select.epoll()
         self._keys: dict[int, selectors.SelectorKey] = {}
         self._watchers: dict[int, Watcher] = {}
+        self.arrived: list[tuple[Receiver, bytes]] = []
+        """What was read in this round, and by whom."""
         self.unsent: list[Sender] = []
         """Those that have something to send at the end of this round."""
         self.ended: list[tuple[Callable[[Exception | None], None], Exception | None]] = []
@@ -92,7 +101,7 @@ class Poller(selectors.BaseSelector):
         return key
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        self._flush()
+        self._settle()
         wait = -1.0 if timeout is None else 0.0 if timeout <= 0 else math.ceil(timeout * 1e3) * 1e-3
         try:
             found = self._epoll.poll(wait, 256)
@@ -111,12 +120,15 @@ class Poller(selectors.BaseSelector):
                 events = (mask & ~READ and selectors.EVENT_WRITE) | (mask & ~WRITE and selectors.EVENT_READ)
                 if events & key.events:
                     ready.append((key, events & key.events))
-        self._flush()
+        self._settle()
         return ready
 
-    def _flush(self) -> None:
-        """Send what was written since the last time, and take leave of the connections that ended."""
-        while self.unsent or self.ended:
+    def _settle(self) -> None:
+        """Hand out what was read, send what was written, and take leave of the connections that ended."""
+        while self.arrived or self.unsent or self.ended:
+            arrived, self.arrived = self.arrived, []
+            for receiver, data in arrived:
+                receiver.deliver(data)
             waiting, self.unsent = self.unsent, []
             for sender in waiting:
                 try:

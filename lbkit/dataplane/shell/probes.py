@@ -1,28 +1,21 @@
-"""Health probes: one task a node, on connections of their own, so that a hung node delays nobody."""
+"""When nodes are probed: each in its own rhythm, so that a hung node delays nobody and many are not asked at one instant."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import random
-import ssl
+from collections.abc import Mapping
 from pathlib import Path
 
 from lbkit.dataplane.core.node import NodeState
+from lbkit.dataplane.shell.alarm import Alarm
 from lbkit.dataplane.shell.dispatch import Dispatcher
-from lbkit.dataplane.shell.tls import NodeSecurity, handshake_error
-from lbkit.dataplane.wire import answer as answers
-from lbkit.dataplane.wire import proxy
-from lbkit.dataplane.wire.codes import among
-from lbkit.dataplane.wire.errors import BadMessage
-from lbkit.spec import HealthCheck, NodeTls
+from lbkit.dataplane.shell.probe import Probe
+from lbkit.spec import HealthCheck
 from lbkit.spec.health import speaks
 
-_BODY_LIMIT = 65_536
 _JITTER = 0.05
 _START_SPREAD = 0.005
-_GOODBYE = 0.5
 
 
 class Probes:
@@ -31,112 +24,101 @@ class Probes:
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
         self._check: HealthCheck | None = None
-        self._tasks: dict[NodeState, asyncio.Task[None]] = {}
+        self._watches: dict[NodeState, _Watch] = {}
 
     def configure(self) -> None:
         """Follow the pool's present nodes and check; a probe goes on undisturbed where neither changed."""
         check = self._dispatcher.spec.health_check
         wanted = set(self._dispatcher.pool.nodes.values()) if check else set()
-        for node in list(self._tasks):
+        for node in list(self._watches):
             if node not in wanted or check != self._check:
-                self._tasks.pop(node).cancel()
+                self._watches.pop(node).close()
         self._check = check
         if check:
-            for node in sorted(wanted - set(self._tasks), key=lambda node: node.order):
-                delay = len(self._tasks) * _START_SPREAD
-                self._tasks[node] = self._dispatcher.loop.create_task(self._watch(node, check, delay))
+            for node in sorted(wanted - set(self._watches), key=lambda node: node.order):
+                delay = len(self._watches) * _START_SPREAD
+                self._watches[node] = _Watch(self._dispatcher, node, check, delay)
 
     def close(self) -> None:
-        for task in self._tasks.values():
-            task.cancel()
-        self._tasks.clear()
-
-    async def _watch(self, node: NodeState, check: HealthCheck, delay: float) -> None:
-        await asyncio.sleep(delay)
-        while True:
-            if node.probed:
-                dispatcher = self._dispatcher
-                error = await probe(node, check, dispatcher.connections.security, dispatcher.spec.proxy_protocol)
-                self._dispatcher.probed(node, not error, error)
-            await asyncio.sleep(check.interval * random.uniform(1 - _JITTER, 1 + _JITTER))
+        for watch in self._watches.values():
+            watch.close()
+        self._watches.clear()
 
 
-async def probe(
-    node: NodeState, check: HealthCheck, security: NodeSecurity | None = None, header: str | None = None
-) -> str:
-    """One probe: what is wrong, or an empty text. `header`: version of the PROXY header that the node's port wants."""
-    try:
-        async with asyncio.timeout(check.timeout):
-            return await _probe(node, check, security, header)
-    except TimeoutError:
-        return f"no answer within {check.timeout:g} s"
-    except BadMessage as error:
-        return error.reason
-    except asyncio.IncompleteReadError:
-        return "the connection closed before the answer was whole"
-    except ssl.SSLError as error:
-        return handshake_error(error)
-    except OSError as error:
-        return os.strerror(error.errno) if error.errno else str(error)
-    except ValueError as error:  # a header's file that is no text
-        return f"{error}"
+class _Watch:
+    """One node's probes, one after the other."""
+
+    def __init__(self, dispatcher: Dispatcher, node: NodeState, check: HealthCheck, delay: float) -> None:
+        self._dispatcher, self._node, self._check = dispatcher, node, check
+        self._alarm = Alarm(dispatcher.loop, self._begin)
+        self._alarm.set(delay)
+        self._probe: Probe | None = None
+        self._reading: asyncio.Task[None] | None = None
+
+    def close(self) -> None:
+        self._alarm.cancel()
+        if self._probe is not None:
+            self._probe.cancel()
+        if self._reading is not None:
+            self._reading.cancel()
+
+    def _begin(self) -> None:
+        if not self._node.probed:
+            self._wait()
+        elif any(map(_is_file, self._check.headers.values())):
+            self._reading = self._dispatcher.loop.create_task(self._read_and_ask())
+        else:
+            self._ask(self._check.headers)
+
+    async def _read_and_ask(self) -> None:
+        try:
+            async with asyncio.timeout(self._check.timeout):
+                headers = await with_files(self._check.headers)
+        except TimeoutError:
+            self._ended(f"a header's file was not read within {self._check.timeout:g} s")
+        except (OSError, ValueError) as error:  # it is missing, or no text
+            self._ended(getattr(error, "strerror", None) or str(error))
+        else:
+            self._ask(headers)
+
+    def _ask(self, headers: Mapping[str, str]) -> None:
+        dispatcher, check = self._dispatcher, self._check
+        security = dispatcher.connections.security
+        self._probe = Probe(
+            dispatcher.loop, self._node, check, security, dispatcher.spec.proxy_protocol,
+            request(self._node, check, headers), self._ended,
+        )  # fmt: skip
+        self._probe.start()
+
+    def _ended(self, error: str | None) -> None:
+        self._probe = self._reading = None
+        self._wait()
+        if error is not None:
+            self._dispatcher.probed(self._node, not error, error)
+
+    def _wait(self) -> None:
+        self._alarm.set(self._check.interval * random.uniform(1 - _JITTER, 1 + _JITTER))
 
 
-async def _probe(node: NodeState, check: HealthCheck, security: NodeSecurity | None, header: str | None) -> str:
-    kind = speaks(check, "http" if security is None else "https")
-    tls = security if kind == "https" else None
-    if kind == "https" and tls is None:
-        tls = NodeSecurity(NodeTls(verify=False), "")  # the pool itself speaks in the clear and says nothing of trust
-    port = check.port or node.port
-    reader, writer = await asyncio.open_connection(node.address, port, limit=answers.HEAD_LIMIT)
-    try:
-        if header is not None and port == node.port:
-            writer.write(proxy.own(header))
-        if tls is not None:
-            await writer.start_tls(tls.context, server_hostname=tls.name_for(node.address))
-        if kind == "tcp":
-            return ""
-        writer.write(await _request(node, check))
-        answer = await _answer(reader, check)
-        if not among(answer.status, check.codes):
-            return f"status {answer.status}, {check.codes} is wanted"
-        if check.body is not None and check.body.encode() not in await _body(reader, answer):
-            return f"the body does not hold {check.body!r}"
-        return ""
-    finally:
-        writer.close()
-        with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(_GOODBYE):  # one that hangs in TLS would hold its probe for half a minute
-                await writer.wait_closed()
-        writer.transport.abort()
+def _is_file(value: str) -> bool:
+    return value.startswith("file:/")
 
 
-async def _request(node: NodeState, check: HealthCheck) -> bytes:
+async def with_files(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers with the texts of files in the place of their names. Raises OSError and ValueError."""
+    return {
+        name: (await asyncio.to_thread(Path(value.removeprefix("file:")).read_text)).strip()
+        if _is_file(value)
+        else value
+        for name, value in headers.items()
+    }
+
+
+def request(node: NodeState, check: HealthCheck, headers: Mapping[str, str]) -> bytes:
+    """What a node is asked; nothing where a connection is enough."""
+    if speaks(check, "http") == "tcp":
+        return b""
     host = check.host or (f"[{node.address}]" if ":" in node.address else node.address) + f":{check.port or node.port}"
     lines = [f"{check.method} {check.path} HTTP/1.1", f"Host: {host}", "User-Agent: lbkit-health", "Connection: close"]
-    for name, value in check.headers.items():
-        if value.startswith("file:/"):
-            value = (await asyncio.to_thread(Path(value.removeprefix("file:")).read_text)).strip()
-        lines.append(f"{name}: {value}")
+    lines += [f"{name}: {value}" for name, value in headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
-
-
-async def _answer(reader: asyncio.StreamReader, check: HealthCheck) -> answers.Answer:
-    while True:
-        try:
-            head = await reader.readuntil(b"\r\n\r\n")
-        except asyncio.LimitOverrunError:
-            raise BadMessage(502, "The answer has too long a head.") from None
-        answer = answers.parse(head, check.method.encode())
-        if not answer.interim:
-            return answer
-
-
-async def _body(reader: asyncio.StreamReader, answer: answers.Answer) -> bytes:
-    body = b""
-    while len(body) < _BODY_LIMIT and not answer.body.done:
-        data = await reader.read(_BODY_LIMIT)
-        if not data:
-            break
-        body += answer.body.feed(data)
-    return body

@@ -1,6 +1,7 @@
-"""A connected socket: what is read goes to its user at once, what is written leaves at the end of the round of events.
+"""A connected socket. In a round of events all are read first, then their users get it, then what was written leaves.
 
 Sending together wakes the peers' processes once a round in place of once a message: a third of a small request's cost.
+The kernel's code and ours drive each other out of the processor's caches less often, too.
 
 A user that writes faster than the peer reads is told to pause at HIGH octets, so memory stays bounded per connection.
 """
@@ -146,18 +147,31 @@ class Stream:
                     data = self._receive_now(self._size)
                 except (BlockingIOError, InterruptedError):
                     return
-                if data:
-                    if len(data) == _SMALL:
-                        self._size = _LARGE
-                    self.receive(data)
+                if self._size == _SMALL:
+                    self._poller.arrived.append((self, data))
                 else:
-                    self._end_of_input()
+                    self.deliver(data)  # much from many at a time would be too much memory
             elif mask & ~WRITE:
                 self._ended_while_paused(mask)
             if mask & WRITE:
                 self.flush()
         except OSError as error:
             self._finish(error)
+        except Exception:
+            log.exception("a connection's handler failed")
+            self._finish(None)
+
+    def deliver(self, data: bytes) -> None:
+        """What was read in this round."""
+        if self.closed:
+            return
+        try:
+            if data:
+                if len(data) == _SMALL:
+                    self._size = _LARGE
+                self.receive(data)
+            else:
+                self._end_of_input()
         except Exception:
             log.exception("a connection's handler failed")
             self._finish(None)

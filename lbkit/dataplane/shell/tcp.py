@@ -98,15 +98,16 @@ class Relay(Work):
         self._connecting = True
         self._alarm.at(min(monotonic() + seconds, self._total_due))
 
+    def prologue(self) -> bytes:
+        version = self.dispatcher.spec.proxy_protocol
+        return proxy.write(version, self._peer, self._local) if version is not None else b""
+
     def opened(self, connection: NodeConnection) -> None:
         self._connecting = False
         stream = self.stream = connection.stream
         assert stream is not None
         stream.receive = self.node_data
         self._moved()
-        version = self.dispatcher.spec.proxy_protocol
-        if version is not None:
-            stream.write(proxy.write(version, self._peer, self._local))
         self.session.stream.resume_reading()
 
     def client_data(self, data: bytes) -> None:

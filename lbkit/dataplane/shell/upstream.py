@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 class Bearer(Protocol):
     """The work that a connection carries at present."""
 
+    def prologue(self) -> bytes:
+        """What goes before everything else, TLS too: a PROXY header."""
+
     def opened(self, connection: NodeConnection) -> None: ...
     def unreached(self, reason: str, error: str) -> None: ...
     def node_data(self, data: bytes) -> None: ...
@@ -34,10 +37,14 @@ class Bearer(Protocol):
 class NodeConnection:
     """A connection to a node, from the first SYN on."""
 
-    __slots__ = ("_loop", "_security", "age", "bearer", "idle_since", "lost", "node", "sock", "stream")
+    __slots__ = ("_loop", "_security", "age", "bearer", "idle_since", "lost", "node", "port", "sock", "stream")
 
-    def __init__(self, loop: Loop, node: NodeState, bearer: Bearer, security: NodeSecurity | None) -> None:
+    def __init__(
+        self, loop: Loop, node: NodeState, bearer: Bearer, security: NodeSecurity | None, port: int | None = None
+    ) -> None:
+        """`port`: another one than that for traffic."""
         self._loop, self.node, self._security = loop, node, security
+        self.port = port or node.port
         self.bearer: Bearer | None = bearer
         self.stream: Stream | None = None
         self.sock: socket.socket | None = None
@@ -58,7 +65,7 @@ class NodeConnection:
             self._unreached(errno.EMFILE)
             return
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        code = sock.connect_ex((self.node.address, self.node.port))
+        code = sock.connect_ex((self.node.address, self.port))
         if code not in (0, errno.EINPROGRESS):
             self._unreached(code)
         else:
@@ -69,6 +76,12 @@ class NodeConnection:
         assert self.sock is not None
         code = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         self._loop.poller.forget(self.sock.fileno())
+        prologue = b"" if code or self.bearer is None else self.bearer.prologue()
+        if prologue and not code:
+            try:
+                self.sock.send(prologue)  # an empty socket takes so little
+            except OSError as error:
+                code = error.errno or errno.EPIPE
         if code:
             self._unreached(code)
         elif self._security is not None:

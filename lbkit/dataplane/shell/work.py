@@ -64,6 +64,10 @@ class Work(Ticket):
         self.over = False
 
     @abstractmethod
+    def prologue(self) -> bytes:
+        """What goes to the node before everything else."""
+
+    @abstractmethod
     def opened(self, connection: NodeConnection) -> None:
         """The connection to the assigned node stands."""
 

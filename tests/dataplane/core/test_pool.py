@@ -269,5 +269,5 @@ def test_a_retired_pool_refuses_who_waits_and_drains_the_rest():
     state = PoolState(pool(1, limits=QUEUE), 0, random)
     running, _ = arrive(state)
     waiting, _ = arrive(state)
-    assert refused(state.retire(0)) == [(waiting, "drain")]
+    assert refused(state.members.retire(0)) == [(waiting, "drain")]
     assert state.expire(300) == [Drop(running, "drain")]

@@ -16,12 +16,29 @@ from typing import Any, cast
 import h11
 
 from lbkit.dataplane.config import BootConfig
+from lbkit.dataplane.core.node import NodeState
 from lbkit.dataplane.shell.journal import Journal
 from lbkit.dataplane.shell.loop import Loop
+from lbkit.dataplane.shell.probe import Probe
+from lbkit.dataplane.shell.probes import request, with_files
 from lbkit.dataplane.shell.server import Server
-from lbkit.spec import Spec
+from lbkit.dataplane.shell.tls import NodeSecurity
+from lbkit.spec import HealthCheck, Spec
 
 PATIENCE = 10.0
+
+
+async def probe(
+    node: NodeState, check: HealthCheck, security: NodeSecurity | None = None, header: str | None = None
+) -> str:
+    """One probe: what is wrong, or an empty text."""
+    loop = cast(Loop, asyncio.get_running_loop())
+    ended: asyncio.Future[str | None] = loop.create_future()
+    asked = request(node, check, await with_files(check.headers))
+    Probe(loop, node, check, security, header, asked, ended.set_result).start()
+    found = await ended
+    assert found is not None
+    return found
 
 
 def run(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:

@@ -19,10 +19,9 @@ from lbkit.dataplane.config import BootConfig
 from lbkit.dataplane.core.node import NodeState
 from lbkit.dataplane.core.pool import PoolState
 from lbkit.dataplane.shell import hooks, stream
-from lbkit.dataplane.shell.probes import probe
 from lbkit.dataplane.shell.tls import NodeSecurity
 from lbkit.spec import Hook, NodeTls, Spec
-from tests.dataplane.shell.house import Client, Gate, ask, balancer, free_port, nodes, raw, run, until
+from tests.dataplane.shell.house import Client, Gate, ask, balancer, free_port, nodes, probe, raw, run, until
 from tests.dataplane.shell.secure import Authority
 from tests.dataplane.specs import pool, random, spec
 
@@ -277,6 +276,7 @@ async def test_a_probe_whose_credential_is_no_text_has_failed(tmp_path: Path):
     (tmp_path / "token").write_bytes(b"\xff\xfe")
     headers = {"Authorization": f"file:{tmp_path}/token"}
     async with nodes("a") as (a,):
-        found = spec(free_port(), {"a": a.port}, health_check={"path": "/", "headers": headers}).pools["p"].health_check
-        assert found
-        assert "decode" in await probe(node_at(a.port), found)
+        found = spec(free_port(), {"a": a.port}, health_check={"path": "/", "headers": headers})
+        async with balancer(found) as server:
+            assert "decode" in server.pools["p"].pool.nodes["a"].last_error
+            assert not a.heads

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lbkit.dataplane.core.node import NodeState
-from lbkit.dataplane.shell.probes import probe
 from lbkit.spec import HealthCheck, Node, Pool
-from tests.dataplane.shell.house import FakeNode, ask, balancer, free_port, nodes, run, until
+from tests.dataplane.shell.house import FakeNode, ask, balancer, free_port, nodes, probe, run, until
 from tests.dataplane.specs import spec
 
 
@@ -125,3 +125,29 @@ def test_a_probe_says_that_it_carries_no_client_where_nodes_want_a_proxy_header(
         assert seen[0] == header + b"GET "
 
     scenario()
+
+
+def test_a_proxy_header_goes_before_tls():
+    seen: list[bytes] = []
+
+    @run
+    async def scenario() -> None:
+        async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            seen.append(await reader.readuntil(b"\r\n") + await reader.readexactly(1))
+            writer.close()
+
+        async with await asyncio.start_server(accepted, "127.0.0.1", 0) as server:
+            node = server.sockets[0].getsockname()[1]
+            tls = {"verify": False}
+            settings: Any = {"protocol": "https", "tls": tls, "proxy_protocol": "v1", "listener": {"protocol": "http"}}
+            port = free_port()
+            probed = {"path": "/", "interval": 100, "timeout": 1, "fall": 10}
+            async with balancer(spec(port, {"a": node}, **settings, health_check=probed)):
+                pass
+            async with balancer(spec(port, {"a": node}, **settings, health_check=None)):
+                await ask(port)
+
+    scenario()
+    handshake = b"\x16"
+    assert seen[0] == b"PROXY UNKNOWN\r\n" + handshake
+    assert re.fullmatch(rb"PROXY TCP4 127\.0\.0\.1 127\.0\.0\.1 \d+ \d+\r\n\x16", seen[1])

@@ -81,6 +81,21 @@ def test_a_changed_file_is_taken_and_a_wrong_one_is_not(tmp_path: Path):  # LB-6
             until(lambda: get(port) == (200, "b"), "the new node serves")
 
 
+def test_sighup_looks_at_the_configuration_and_ends_nothing(tmp_path: Path):
+    file, state, port = tmp_path / "boot.json", tmp_path / "state", free_port()
+    with servers("a", "b") as (a, b):
+        file.write_text(document(port, a))
+        with serving(state, str(file), "--no-watch") as process:
+            replace(file, document(port, b))
+            assert get(port) == (200, "a")
+            process.send_signal(signal.SIGHUP)
+            until(lambda: revision(state) == 2, "the file is taken")
+            until(lambda: get(port) == (200, "b"), "the new node serves")
+            process.send_signal(signal.SIGHUP)
+            process.terminate()
+            assert process.wait(PATIENCE) == 0
+
+
 def test_a_file_that_is_gone_and_back_is_told_each_time(tmp_path: Path):
     file, state, port = tmp_path / "boot.json", tmp_path / "state", free_port()
     with servers("a") as (a,):

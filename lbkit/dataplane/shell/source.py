@@ -137,11 +137,14 @@ def _body(answer: Any) -> bytes:
     return b"".join(parts)
 
 
-async def follow(source: Source, server: Server) -> None:
-    """Apply what the source says whenever it says something new. Ends when it is cancelled."""
+async def follow(source: Source, server: Server, asked: asyncio.Event, watch: bool = True) -> None:
+    """Apply what the source says whenever it says something new: looked at when `asked` is set, and now and then with
+    `watch`. Ends when it is cancelled."""
     said = unread = ""
     while True:
-        await asyncio.sleep(source.every)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asked.wait(), source.every if watch else None)
+        asked.clear()
         try:
             config = await _apart(source.look)
             if unread:

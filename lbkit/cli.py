@@ -77,7 +77,7 @@ def serve(arguments: argparse.Namespace) -> int:
 
     where = arguments.config
     if not 0 < arguments.poll < float("inf"):
-        problem = Problem("--poll", "It is seconds, more than 0.", "", f"{arguments.poll:g}")
+        problem = Problem("--poll", "It is seconds, more than 0.", "Such as 10.", f"{arguments.poll:g}")
         raise OperationError("The URL can't be asked", [problem])
     if where.startswith(("http://", "https://")):
         return run(UrlSource(where, arguments.poll, arguments.config_token_file), Options.of(arguments))

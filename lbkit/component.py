@@ -12,6 +12,7 @@ from typing import Any
 import pulumi
 from pydantic import TypeAdapter, ValidationError
 
+from lbkit.call import checked_call
 from lbkit.errors import Problem, SpecError
 from lbkit.spec import Spec
 from lbkit.spec.inputs import located
@@ -37,11 +38,13 @@ class LoadBalancer(pulumi.ComponentResource):
     pools: pulumi.Output[dict[str, Any]]
     """By pool: what carries it, in the target's own words."""
 
+    @checked_call
     def __init__(
         self, name: str, spec: Spec | Mapping[str, Any], target: Target, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         _check_name(name)
         _check_target(target)
+        _check_opts(opts)
         known = spec if isinstance(spec, Spec) else Spec.load(spec)
         check(name, known, target)
         located(known, "")
@@ -72,11 +75,19 @@ def _check_target(target: Any) -> None:
         raise SpecError("LoadBalancer's target is not right", [Problem("target", what, remedy)])
 
 
+def _check_opts(opts: Any) -> None:
+    if opts is not None and not isinstance(opts, pulumi.ResourceOptions):
+        problem = Problem(
+            "opts", f"It is a {type(opts).__name__}.", "Give pulumi.ResourceOptions(...), or leave it out."
+        )
+        raise SpecError("LoadBalancer's options are not right", [problem])
+
+
 def _check_name(name: str) -> None:
     try:
         TypeAdapter(Name).validate_python(name)
     except ValidationError as error:
-        reason = worded(error.errors()[0])
+        reason, remedy = worded(error.errors()[0])
     else:
         return
-    raise SpecError("LoadBalancer's name is not right", [Problem("name", reason, value=repr(name))])
+    raise SpecError("LoadBalancer's name is not right", [Problem("name", reason, remedy, repr(name))])

@@ -5,9 +5,11 @@ Problems are collected and raised together, before anything changes.
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 
@@ -24,6 +26,26 @@ class Problem:
         path = self.path or "(all of it)"
         head = f"  {path} = {self.value}" if self.value else f"  {path}"
         return "\n".join([head, *(f"      {line}" for line in (self.reason, self.remedy) if line)])
+
+
+_REMEDIES = {
+    errno.EACCES: "Give this user the right to it.",
+    errno.EPERM: "Give this user the right to it.",
+    errno.EISDIR: "Name a file; this is a folder.",
+    errno.ENOTDIR: "Name a folder where one is meant; a part of the path is a file.",
+    errno.ENAMETOOLONG: "Give a shorter one.",
+    errno.ENOSPC: "Make room, or name another place.",
+    errno.EROFS: "Name another place.",
+    errno.EADDRNOTAVAIL: "Name an address of this machine.",
+    errno.EADDRINUSE: "Name another port, or end who has it.",
+}
+
+
+def of_system(path: object, error: OSError, value: str = "") -> Problem:
+    """What the system said of a file or an address."""
+    place = value or path
+    remedy = _REMEDIES.get(error.errno or 0, f"Look at the spelling: that is {Path(str(place)).absolute()}.")
+    return Problem(str(path), f"{error.strerror or error}.", remedy, value)
 
 
 class LbkitError(Exception):

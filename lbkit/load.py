@@ -5,18 +5,23 @@ A key that stands twice is an error: YAML's own readers would silently keep the 
 
 from __future__ import annotations
 
+import re
 import runpy
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from lbkit import program
-from lbkit.errors import LbkitError, OperationError, Problem, SpecError
+from lbkit.errors import LbkitError, OperationError, Problem, SpecError, of_system
 from lbkit.spec import Spec
 from lbkit.spec.base import join
+from lbkit.unreadable import of_yaml
 
+_NUMBER = re.compile(r"tag:yaml.org,2002:(int|float)")
+_READ_OTHERWISE = re.compile(r"[-+]?0[0-7_]+|.*:.*")
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Where libyaml is there, five times as fast."""
 
@@ -39,23 +44,20 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
         text = path.read_text()
         tree = yaml.compose(text, LOADER)
         data = LOADER("").construct_document(tree) if tree else None
-        twice = list(_lines(tree, "", lines))
+        twice, odd = list(_lines(tree, "", lines)), list(_odd(tree, path))
     except OSError as error:
-        raise OperationError("The spec can't be read", [Problem(str(path), f"{error.strerror}.")]) from None
+        raise OperationError("The spec can't be read", [of_system(path, error)]) from None
     except RecursionError:
         raise _too_deep(path) from None
     except (yaml.YAMLError, ValueError, KeyError, AttributeError) as error:  # the last three: values that are none
         if "nesting depth" in str(error):
             raise _too_deep(path) from None
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise OperationError(
-            "The spec can't be read", [Problem(where, f"{getattr(error, 'problem', error)}.")]
-        ) from None
+        raise OperationError("The spec can't be read", [of_yaml(path, error)]) from None
+    if odd:
+        raise OperationError("The spec can't be read", odd)
     if twice:
-        raise OperationError(
-            "The spec can't be read", [Problem(f"{path}:{n}", f"`{key}` stands twice.") for key, n in twice]
-        )
+        found = [Problem(f"{path}:{n}", f"`{key}` stands twice.", "Keep one of them.") for key, n in twice]
+        raise OperationError("The spec can't be read", found)
     if not isinstance(data, dict):
         raise OperationError(
             "The spec can't be read", [Problem(str(path), "It holds no mapping.", "Begin with `pools:`.")]
@@ -64,7 +66,10 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
 
 
 def _too_deep(path: Path) -> OperationError:
-    return OperationError("The spec can't be read", [Problem(str(path), "It is nested too deeply.")])
+    problem = Problem(
+        str(path), "It is nested too deeply.", "A spec has ten levels at most; look for a bracket too many."
+    )
+    return OperationError("The spec can't be read", [problem])
 
 
 def at_lines(error: SpecError, path: Path, lines: dict[str, int]) -> SpecError:
@@ -82,16 +87,19 @@ def line_of(path: str, lines: dict[str, int]) -> int:
 
 
 def _from_python(path: Path) -> Spec:
-    if not path.exists():
-        raise OperationError("The spec can't be read", [Problem(str(path), "No such file.")])
+    try:
+        path.open().close()
+    except OSError as error:
+        raise OperationError("The spec can't be read", [of_system(path, error)]) from None
     try:
         defined = program.defined_by(path) if program.is_program(path) else runpy.run_path(str(path))
     except LbkitError:
         raise
     except (Exception, SystemExit) as error:
-        raise OperationError(
-            "The spec can't be read", [Problem(_where(path, error), f"{type(error).__name__}: {error}.")]
-        ) from None
+        problem = Problem(
+            _where(path, error), f"{type(error).__name__}: {error}.", "Mend that: the file is run for its spec."
+        )
+        raise OperationError("The spec can't be read", [problem]) from None
     found = [value for value in defined.values() if isinstance(value, Spec)]
     if len(found) != 1:
         reason = f"It defines {len(found)} objects of class Spec."
@@ -121,6 +129,21 @@ def _lines(node: yaml.Node | None, path: str, lines: dict[str, int], been: set[i
         seen.add(at)
         lines[at] = key.start_mark.line + 1
         yield from _lines(value, at, lines, been)
+
+
+def _odd(node: yaml.Node | None, path: Path, been: set[int] | None = None) -> Iterator[Problem]:
+    """Numbers that YAML 1.1 reads as others than they look: 010 is 8, and 22:22 is 1342."""
+    been = set() if been is None else been
+    if node is None or id(node) in been:
+        return
+    been.add(id(node))
+    if isinstance(node, yaml.ScalarNode) and _NUMBER.match(node.tag) and _READ_OTHERWISE.fullmatch(node.value):
+        where = f"{path}:{node.start_mark.line + 1}"
+        yield Problem(where, "YAML reads this as another number.", "Write it in plain digits, or put it into quotes.",
+                      node.value)  # fmt: skip
+    inner = node.value if isinstance(node, yaml.CollectionNode) else []
+    for part in (part for item in inner for part in (item if isinstance(item, tuple) else (item,))):
+        yield from _odd(part, path, been)
 
 
 def _upward(path: str) -> list[str]:

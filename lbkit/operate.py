@@ -141,7 +141,9 @@ def _wait(folder: Path, path: str, name: str, found: dict[str, Any], timeout: fl
     began, said = time.monotonic(), found["in_flight"]
     while found["in_flight"]:
         if found["admin_state"] == "ready" and not found["leaving"]:
-            raise OperationError(f"{name} is not draining any more", [Problem(name, "Somebody took it back.")])
+            raise OperationError(
+                f"{name} is not draining any more", [Problem(name, "Somebody took it back.", "Drain it again.")]
+            )
         if deadline is not None and time.monotonic() >= deadline:
             reason = f"After {timeout:g} s it still has {found['in_flight']} in flight; it goes on draining."
             raise OperationError(

@@ -16,7 +16,8 @@ from typing import Any
 
 import yaml
 
-from lbkit.errors import OperationError, Problem, Unsupported
+from lbkit.errors import OperationError, Problem, Unsupported, of_system
+from lbkit.unreadable import of_yaml
 
 _SECRET = "[secret]"
 
@@ -135,7 +136,8 @@ def _missing(path: Path, key: str, item: dict[str, Any]) -> Problem:
 def _mapping(path: Path) -> dict[str, Any]:
     try:
         found = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        problem = Problem(str(path), f"{getattr(error, 'strerror', None) or getattr(error, 'problem', error)}.")
-        raise OperationError("The program can't be run", [problem]) from None
+    except OSError as error:
+        raise OperationError("The program can't be run", [of_system(path, error)]) from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise OperationError("The program can't be run", [of_yaml(path, error)]) from None
     return found if isinstance(found, dict) else {}

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,16 +69,17 @@ class Recorder(pulumi_mocks.MockMonitor):
 
     def RegisterResource(self, request: Any) -> Any:
         inputs = rpc.deserialize_properties(request.object, keep_unknowns=True)
+        assert not request.HasField("replacement_trigger"), "transforms fail with it"
         key = f"{request.type}::{request.name}"  # several threads register at once
         self.found.order.append(key)
         self.found.resources[key] = {
             "inputs": _plain(inputs),
             "parent": request.parent.rpartition("::")[2],
-            "depends_on": sorted({urn.rpartition("::")[2] for urn in request.dependencies}),
+            "depends_on": _names(request.dependencies),
             **({"ignore_changes": list(request.ignoreChanges)} if request.ignoreChanges else {}),
             **({"delete_before_replace": True} if request.deleteBeforeReplace else {}),
             **({"replace_on_changes": list(request.replaceOnChanges)} if request.replaceOnChanges else {}),
-            **_trigger(request),
+            **({"replace_with": _names(request.replace_with)} if request.replace_with else {}),
         }
         return super().RegisterResource(request)
 
@@ -89,10 +90,8 @@ class Recorder(pulumi_mocks.MockMonitor):
         return super().RegisterResourceOutputs(request)
 
 
-def _trigger(request: Any) -> dict[str, Any]:
-    if not request.HasField("replacement_trigger"):
-        return {}
-    return {"replacement_trigger": request.replacement_trigger.string_value or "<unknown>"}
+def _names(urns: Iterable[str]) -> list[str]:
+    return sorted({urn.rpartition("::")[2] for urn in urns})
 
 
 def registered(

@@ -142,3 +142,26 @@ def test_what_a_home_cannot_do_is_refused_before_any_resource_and_all_at_once(
 
     found = registered(program, preview=preview)
     assert [key for key in found.order if not key.startswith("pulumi:pulumi:Stack")] == []
+
+
+@pytest.mark.parametrize(
+    ("given", "named", "problems"),
+    [
+        (("lb", SPEC, ALB), {"foo": 1}, [("LoadBalancer.foo", "There is no such argument.", "name, spec, target and opts")]),
+        (("lb", SPEC, ALB), {"option": 1}, [("LoadBalancer.option", "There is no such argument.", "mean `opts`?")]),
+        (("lb", SPEC), {"targets": ALB}, [
+            ("LoadBalancer.targets", "There is no such argument.", "mean `target`?"),
+            ("LoadBalancer.target", "It is missing.", "Native()"),
+        ]),
+        (("lb", SPEC, ALB), {"spec": SPEC}, [("LoadBalancer.spec", "It is given twice, by place and by name.", "Keep one")]),
+        (("lb", SPEC, ALB, None, 5), {}, [("LoadBalancer", "There are 5 arguments without a name.", "in this order")]),
+        (("lb", SPEC, ALB, {"protect": True}), {}, [("opts", "It is a dict.", "pulumi.ResourceOptions(...)")]),
+        ((), {}, [(f"LoadBalancer.{name}", "It is missing.", "Give ") for name in ("name", "spec", "target")]),
+    ],
+)  # fmt: skip
+def test_a_wrong_call_is_answered_in_words(given: Any, named: Any, problems: list[tuple[str, str, str]]):
+    with pytest.raises(SpecError) as caught:
+        LoadBalancer(*given, **named)
+    found = caught.value.problems
+    assert [(problem.path, problem.reason) for problem in found] == [(path, reason) for path, reason, _ in problems]
+    assert all(remedy in problem.remedy for problem, (_, _, remedy) in zip(found, problems, strict=True))

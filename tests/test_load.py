@@ -23,6 +23,15 @@ BOMB = "a: &a {x: 1, y: 2}\n" + "".join(
         ("truth.yaml", "pools: !!bool x\n", "'x'"),
         ("stamp.yaml", "pools: !!timestamp x\n", "can't be read"),
         ("long.yaml", f"pools: {'9' * 5000}\n", "4300 digits"),
+        ("tab.yaml", "pools:\n\tp: {}\n", "Indent with blanks"),
+        ("octal.yaml", "pools: {p: {port: 010}}\n", "reads this as another number"),
+        ("sixty.yaml", "pools: {p: {port: 22:22}}\n", "reads this as another number"),
+        ("two.yaml", "pools: {}\n---\npools: {}\n", "several documents"),
+        ("alias.yaml", "pools: *p\n", "Nothing has the name"),
+        ("tag.yaml", "pools: !!python/none x\n", "Write the value itself"),
+        ("zero.yaml", "pools: \0\n", "character number 0"),
+        ("twice.json", '{"pools": {"p": {"port": 1, "port": 2}}}', "`pools.p.port` stands twice"),
+        ("nan.yaml", "pools: {p: {port: 1, drain: .nan, nodes: {}}}\nlisteners: {}\n", "A finite number is wanted"),
         ("deep.yaml", "[" * 3000, "nested too deeply"),
         ("deeper.yaml", "{a: " * 990 + "{}" + "}" * 990, "nested too deeply"),
         ("deep-enough.yaml", "{a: " * 400 + "{}" + "}" * 400, "pools"),
@@ -41,6 +50,7 @@ def test_what_is_no_spec_is_told(name: str, text: str, said: str, tmp_path: Path
     with pytest.raises(LbkitError) as found:
         load(path)
     assert said in str(found.value)
+    assert all(problem.remedy and problem.path for problem in found.value.problems)
     assert time.monotonic() - began < 5
 
 

@@ -27,6 +27,8 @@ from tools import engine
 PROGRAMS = Path(__file__).resolve().parents[1] / "programs"
 STACK = "dev"
 LOCAL = ".pulumi-local"
+_UNREADABLE = ("invalid YAML", "expected project to be an object", "mapping key")
+"""What the engine says of a configuration that is no YAML, without its file's name."""
 _NEEDS = {"aws_alb": ("pulumi_aws", "aws"), "bigip_ltm": ("pulumi_f5bigip", "bigip")}
 
 
@@ -189,16 +191,21 @@ def _printer(until: str = "") -> Callable[[str], None]:
 
 
 def _explain(text: str, folder: Path) -> None:
-    """The engine's last words, where it printed nothing of them itself, and how to set what it misses."""
+    """The engine's last words, where it printed nothing of them itself, and how to set what it misses or can't take."""
     _, _, said = text.partition("stderr:")
     if said.strip():
         print(said.strip().removeprefix("error: "), file=sys.stderr)
     known = yaml.safe_load((folder / "Pulumi.yaml").read_text()).get("config", {})
-    missing = [key for key in known if f"'{key}'" in said.partition("missing configuration value")[2]]
+    wanted = said.partition("missing configuration value")[2]
+    wrong = said.partition("configuration key")[2] if "must be of type" in said else ""
+    missing = [key for key in known if f"'{key}'" in wanted or f"'{key}'" in wrong]
+    if any(word in said for word in _UNREADABLE):
+        print(f"Mend {folder / f'Pulumi.{STACK}.yaml'}, or take it away.", file=sys.stderr)
     if missing:
         ready = f'eval "$({sys.executable} {Path(__file__).resolve()} env {folder.name})"; '
         print(
-            f"Set what is missing:\n  {'' if 'PULUMI_BACKEND_URL' in os.environ else ready}cd {folder}", file=sys.stderr
+            f"Set {'it anew' if wrong else 'what is missing'}:\n  {'' if 'PULUMI_BACKEND_URL' in os.environ else ready}cd {folder}",
+            file=sys.stderr,
         )
     commands = {_setting(key, known[key]): known[key].get("description", "") for key in missing}
     wide = max(map(len, commands), default=0)

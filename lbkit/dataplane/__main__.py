@@ -14,7 +14,7 @@ from lbkit.dataplane.config import BootConfig
 from lbkit.dataplane.options import Options, add_options
 from lbkit.dataplane.serve import serve
 from lbkit.dataplane.shell.source import FileSource
-from lbkit.errors import LbkitError, OperationError, Problem
+from lbkit.errors import LbkitError, OperationError, Problem, of_system
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -36,9 +36,10 @@ def read_config(path: Path) -> BootConfig:
     try:
         data = json.loads(path.read_text())
     except OSError as error:
-        raise OperationError("The configuration can't be read", [Problem(str(path), f"{error.strerror}.")]) from None
+        raise OperationError("The configuration can't be read", [of_system(path, error)]) from None
     except ValueError as error:
-        raise OperationError("The configuration can't be read", [Problem(str(path), f"Not JSON: {error}.")]) from None
+        problem = Problem(str(path), f"Not JSON: {error}.", "Write it as `lbkit schema` says, or use `lbkit serve`.")
+        raise OperationError("The configuration can't be read", [problem]) from None
     return BootConfig.load(data)
 
 

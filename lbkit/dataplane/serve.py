@@ -22,7 +22,7 @@ from lbkit.dataplane.shell.loop import Loop
 from lbkit.dataplane.shell.server import Server
 from lbkit.dataplane.shell.source import Source, follow
 from lbkit.dataplane.shell.trouble import Trouble
-from lbkit.errors import LbkitError, OperationError, Problem
+from lbkit.errors import LbkitError, OperationError, Problem, of_system
 
 log = logging.getLogger("lbkit")
 
@@ -125,7 +125,7 @@ def _write(path: Path, text: str) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
-        raise OperationError("The state folder can't be used", [Problem(str(path), f"{error.strerror}.")]) from None
+        raise OperationError("The state folder can't be used", [of_system(path, error)]) from None
 
 
 def _give_up(control: Control, stop: asyncio.Event) -> None:
@@ -160,7 +160,7 @@ def _own_folder(path: Path) -> bool:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.lstat()
     except OSError as error:
-        raise OperationError("The state folder can't be used", [Problem(str(path), f"{error.strerror}.")]) from None
+        raise OperationError("The state folder can't be used", [of_system(path, error)]) from None
     if found.st_uid != os.getuid() or found.st_mode & 0o077 or path.is_symlink():
         reason = "Others could reach the control socket in it."
         raise OperationError(

@@ -107,7 +107,7 @@ class _Reader:
 
     def _switch(self, data: dict[str, Any], given: Mapping[str, Any], name: str, value: Any, at: str) -> None:
         if not isinstance(value, bool):
-            self.problems.append(Problem(at, "It must be true or false.", "", shown(value)))
+            self.problems.append(Problem(at, "It must be true or false.", "Give one of them.", shown(value)))
         elif value and given.get(camel(name)) is not None:
             self.problems.append(Problem(at, f"`{camel(name)}` is given as well.", "Leave one of both out."))
         elif value:

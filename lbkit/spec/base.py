@@ -42,7 +42,9 @@ class Model(BaseModel):
 
     if not TYPE_CHECKING:
 
-        def __init__(self, /, **data: Any) -> None:
+        def __init__(self, /, *nameless: Any, **data: Any) -> None:
+            if nameless:
+                raise _nameless(type(self), nameless)
             try:
                 super().__init__(**data)
             except ValidationError as error:
@@ -90,6 +92,13 @@ def wrong(*problems: Problem) -> PydanticCustomError:
     return PydanticCustomError(
         "problems", "{text}", {"text": "; ".join(p.reason for p in problems), "problems": list(problems)}
     )
+
+
+def _nameless(cls: type[BaseModel], given: tuple[Any, ...]) -> SpecError:
+    names = ", ".join(f"{name}=..." for name in list(cls.model_fields)[: len(given)])
+    load = f", or {cls.__name__}.load(...) for plain data" if isinstance(given[0], Mapping) else ""
+    problem = Problem(cls.__name__, "Its fields are given by name.", f"Write {cls.__name__}({names}){load}.")
+    return SpecError(f"{cls.__name__} is not right{_users_line()}", [problem])
 
 
 def as_spec_error(error: ValidationError, model: type[BaseModel], at: str) -> SpecError:
@@ -159,8 +168,8 @@ def _problems(same: list[ErrorDetails], model: type[BaseModel], at: str) -> Iter
         return
     plain = isinstance(detail["input"], str | int | float | bool)
     value = shown(detail["input"]) if plain and not _hidden(model, loc) else ""
-    reason, _, remedy = _reason(detail, model, loc).partition("\n")
-    reason = " Or: ".join([reason, *map(worded, others)])
+    reason, remedy = _reason(detail, model, loc)
+    reason = " Or: ".join([reason, *(worded(other)[0] for other in others)])
     yield Problem(join(at, *loc), reason, remedy, value)
 
 
@@ -175,24 +184,29 @@ def _hidden(model: type[BaseModel], loc: list[Any]) -> bool:
     return False
 
 
-def _reason(detail: ErrorDetails, model: type[BaseModel], loc: list[Any]) -> str:
+def _reason(detail: ErrorDetails, model: type[BaseModel], loc: list[Any]) -> tuple[str, str]:
     kind = detail["type"]
     if is_output(detail["input"]) and kind not in ("extra_forbidden", "missing"):
         owner = _class_at(model, loc[:-1])
         hint = get_type_hints(owner, include_extras=True).get(str(loc[-1])) if owner else None
-        return f"{TOO_LATE}\n{instead_of_late(hint)}"
+        return TOO_LATE, instead_of_late(hint)
     if kind == "extra_forbidden":
         return _unknown_field(str(loc[-1]), _class_at(model, loc[:-1]))
     if kind in ("model_type", "model_attributes_type", "dict_type") and (cls := _class_at(model, loc)):
-        return f"A {cls.__name__} is wanted here."
+        article = "An" if cls.__name__[0] in "AEIO" else "A"
+        return f"{article} {cls.__name__} is wanted here.", f"Give a mapping with fields of it: {_fields(cls)}."
     return worded(detail)
 
 
-def _unknown_field(name: str, cls: type[BaseModel] | None) -> str:
+def _fields(cls: type[BaseModel]) -> str:
+    return ", ".join(cls.model_fields)
+
+
+def _unknown_field(name: str, cls: type[BaseModel] | None) -> tuple[str, str]:
     fields = list(cls.model_fields) if cls else []
     near = difflib.get_close_matches(name.replace("-", "_").lower(), fields, n=1, cutoff=0.55)
     hint = f"Did you mean `{near[0]}`?" if near else f"It may be one of: {', '.join(fields)}."
-    return f"There is no such field.\n{hint}"
+    return "There is no such field.", hint
 
 
 def _class_at(model: type[BaseModel], loc: list[Any]) -> type[BaseModel] | None:

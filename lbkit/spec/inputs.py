@@ -91,7 +91,7 @@ class _Later:
                 return checker.validate_python(value)
             except ValidationError as error:
                 found = error.errors(include_input=False, include_url=False)
-            raise Belated(*(Problem(_joined(*map(str, detail["loc"])), worded(detail)) for detail in found))
+            raise Belated(*(Problem(_joined(*map(str, detail["loc"])), *worded(detail)) for detail in found))
 
         def wrap(value: Any, check: core_schema.ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
             return arriving(value, arrived, info.field_name or "") if is_output(value) else check(value)

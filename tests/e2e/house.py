@@ -103,6 +103,23 @@ class Stack:
         assert old in main.read_text()
         main.write_text(main.read_text().replace(old, new))
 
+    def transform(self, target: str, statement: str) -> None:
+        """A transform of every child of the program's balancer: a statement that may change `props` of a `kind`."""
+        self.edit(target, f"{target[:-1]}, pulumi.ResourceOptions(transforms=[transform]))")
+        path = self.folder / "__main__.py"
+        path.write_text(
+            f"""import pulumi
+
+
+def transform(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult:
+    kind, props = args.type_, dict(args.props)
+    {statement}
+    return pulumi.ResourceTransformResult(props, args.opts)
+
+
+{path.read_text().replace("from __future__ import annotations", "")}"""
+        )
+
     def replace_program(self, text: str) -> None:
         """Another program in the same stack, one without settings."""
         path = self.folder / "Pulumi.yaml"

@@ -70,3 +70,13 @@ def test_a_spec_that_aws_cannot_do_changes_nothing(stack: Stack):  # LB-2
     assert text.count("pools.workers.limits.hard = 9") == 1
     assert "pools.workers.retries = 3" in text
     assert stack.calls() == []
+
+
+def test_a_user_reaches_any_argument_of_any_child(stack: Stack):
+    statement = 'if kind == "aws:lb/loadBalancer:LoadBalancer": props["enableWafFailOpen"] = True'
+    stack.transform('LoadBalancer("ai-workloads", spec, home)', statement)
+    stack.run("up")
+    (balancer,) = [call for call in stack.calls() if call["type"] == "aws:lb/loadBalancer:LoadBalancer"]
+    assert balancer["inputs"]["enableWafFailOpen"] is True
+    stack.run("up")
+    assert stack.calls() == []

@@ -19,20 +19,6 @@ DOUBLE = ROOT / "tests" / "e2e" / "doubles" / "bigip.py"
 NODES = ["10.0.0.1", "10.0.0.2"]
 RENAME = ('LoadBalancer("cluster", spec, target(config))',
           'LoadBalancer("renamed", spec, target(config), pulumi.ResourceOptions(aliases=[pulumi.Alias(name="cluster")]))')  # fmt: skip
-TRANSFORM = ('target(config))', """target(config), pulumi.ResourceOptions(transforms=[described]))"""), (
-    'config = Settings(Path(__file__).with_name("Pulumi.yaml"))\n',
-    """config = Settings(Path(__file__).with_name("Pulumi.yaml"))
-
-
-def described(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
-    if args.type_ != "f5bigip:ltm/pool:Pool":
-        return None
-    return pulumi.ResourceTransformResult({**args.props, "description": "ours"}, args.opts)
-
-"""
-)  # fmt: skip
-
-
 LISTENERS = 'listeners={"http": listener(config)}'
 POOLS = 'pools={"ml": pool(config)}'
 
@@ -125,10 +111,14 @@ def test_the_life_of_a_balancer(house: House):  # F5-1, F5-2, F5-3, F5-4, F5-5, 
 
 
 def test_a_user_reaches_any_argument_of_any_child(house: House):
-    for old, new in TRANSFORM:
-        house.stack.edit(old, new)
+    house.stack.transform("target(config))", 'if kind.endswith(":Pool"): props["description"] = "ours"')
     house.up()
     assert house.device.objects["ltm/pool"]["/Common/cluster--ml--pool"]["description"] == "ours"
+    assert len(house.device.bash) == 1, "saved"
+    assert house.up() == []
+    assert len(house.device.bash) == 1, "nothing changed"
+    house.up(nodes=[*NODES, "10.0.0.3"])
+    assert len(house.device.bash) == 3, "saved behind what was made and behind what was removed"
 
 
 def test_changes_come_up_beside_what_runs(house: House, tmp_path: Path):  # F5-3, LB-2

@@ -159,6 +159,17 @@ def test_a_renamed_balancer_keeps_its_process(stack: Stack, tmp_path: Path):  # 
         assert get(port) == (200, "a")
 
 
+def test_a_user_reaches_any_argument_of_the_process(stack: Stack):
+    port = free_port()
+    with servers("a") as (a,):
+        stack.configure(port=port, nodes=[a.at])
+        stack.transform('LoadBalancer("inference", spec, Native())', 'if kind.endswith(":Process"): props["wait"] = 7')
+        stack.run("up")
+        assert '"wait":7' in stack.state_file
+        assert get(port) == (200, "a")
+        assert "unchanged" in stack.run("preview")
+
+
 def test_the_demo_fleet_streams(stack: Stack, tmp_path: Path):
     port, first = free_port(), free_port()
     stack.configure(port=port, demoPort=first)

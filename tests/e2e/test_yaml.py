@@ -104,12 +104,12 @@ def test_an_nlb_that_admits_what_another_resource_has(stack: Stack):  # LB-2, LB
 
     stack.speak_yaml(program("nlb"))
     text = stack.pulumi("preview", "--stack", "dev")
-    assert "plane--in--api--late-0" in text, "what waits for the range is there at preview"
+    assert "plane--in--6443--late-0" in text, "what waits for the range is there at preview"
     assert "awsNlb.subnetIds: one subnet is one zone" in text
     stack.pulumi(*UP)
     made = {call["name"]: call["inputs"] for call in stack.calls() if call["op"] == "create"}
-    assert made["plane--in--api--late-0"]["cidrIpv4"] == "198.51.100.7/32"
-    assert made["plane--in--api--10-0-0-0-8"]["cidrIpv4"] == "10.0.0.0/8"
+    assert made["plane--in--6443--late-0"]["cidrIpv4"] == "198.51.100.7/32"
+    assert made["plane--in--6443--10-0-0-0-8"]["cidrIpv4"] == "10.0.0.0/8"
 
     stack.speak_python()
     stack.replace_program(THE_SAME_IN_PYTHON)
@@ -118,7 +118,7 @@ def test_an_nlb_that_admits_what_another_resource_has(stack: Stack):  # LB-2, LB
     stack.speak_yaml(program("nlb").replace("endpoint}/32", "endpoint}/33"))
     text = stack.pulumi(*UP, fails=True)
     assert "spec.listeners.api.allow.0" in text
-    assert "A range such as 10.0.0.0/8 is wanted" in text
+    assert "A range is wanted here" in text
     assert "198.51.100.7/33" not in text
     assert "File" not in text
     assert stack.calls() == []

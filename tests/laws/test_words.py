@@ -1,8 +1,9 @@
 """No sentence of pydantic's reaches a user: every class of spec and placements gets every kind of wrong value in every
-field, by name and as a whole, and each answer is ours."""
+field, by name and as a whole, and each answer is ours, with what to do."""
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from typing import Any, get_args
@@ -17,6 +18,7 @@ from lbkit.dataplane.config import BootConfig
 from lbkit.errors import SpecError
 from lbkit.package.spelling import every_model
 from lbkit.spec.base import Model
+from tests.mocks import ROOT
 
 WRONG: list[Any] = [
     None, True, 0, -1, 3.5, 10**9, 10**30, float("inf"), float("nan"), "", " ", "x", "1.5x", "x" * 5000, b"x", object(),
@@ -77,6 +79,7 @@ def test_no_wrong_value_is_answered_in_pydantic_s_words(model: type[Model], name
             if detail["type"] not in ("value_error", "problems"):
                 assert detail["msg"] not in str(error)
         assert all(problem.reason.endswith((".", "?")) for problem in error.problems), str(error)
+        assert all(problem.remedy for problem in error.problems), str(error)
         assert all("not what is wanted" not in problem.reason for problem in error.problems), [d["type"] for d in found]
     assert bounds(model.model_fields[name]) <= {kind.removeprefix("string_") for kind in met}
 
@@ -99,6 +102,7 @@ def test_no_wrong_whole_is_answered_in_pydantic_s_words(model: type[Model]):
     for value in [*WRONG, {"no_such": 1}]:
         error, _ = raised(model, value)
         assert error is None or not THEIRS.search(str(error)), str(error)
+        assert error is None or all(problem.remedy for problem in error.problems), str(error)
 
 
 @pytest.mark.parametrize("model", CLASSES, ids=lambda model: model.__name__)
@@ -106,6 +110,16 @@ def test_nothing_is_changed_in_place(model: type[Model]):
     whole = model.model_construct()
     with pytest.raises(SpecError, match=rf"{model.__name__}\.x\n +What is said once"):
         whole.x = 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("model", CLASSES, ids=lambda model: model.__name__)
+def test_fields_without_names_are_answered_so_too(model: type[Model]):
+    first = next(iter(model.model_fields))
+    with pytest.raises(
+        SpecError, match=rf"{model.__name__}\n .*by name.\n +Write {model.__name__}\({first}=...\)"
+    ) as said:
+        model("hunter2")  # type: ignore[call-arg]
+    assert "hunter2" not in str(said.value)
 
 
 def test_every_class_is_driven():
@@ -118,8 +132,23 @@ def test_every_class_is_driven():
     assert concrete == set(CLASSES)
 
 
+def test_every_problem_has_a_remedy():
+    """Those that no class finds as well: of files, processes and the network."""
+    without = set()
+    for path in sorted((ROOT / "lbkit").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id != "Problem":
+                continue
+            given = [*node.args[2:3], *(word.value for word in node.keywords if word.arg in ("remedy", None))]
+            given += [part for part in node.args if isinstance(part, ast.Starred)]
+            if not given or (isinstance(given[0], ast.Constant) and not given[0].value):
+                without.add(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert without == set()
+
+
 @pytest.mark.parametrize("name", ["", "x" * 41, 5, None])
 def test_the_balancer_s_name_is_answered_so_too(name: Any):
     with pytest.raises(SpecError) as caught:
         _check_name(name)
     assert not THEIRS.search(str(caught.value))
+    assert all(problem.remedy for problem in caught.value.problems)

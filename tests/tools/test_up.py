@@ -87,6 +87,11 @@ def test_missing_settings_are_named_with_the_commands_that_set_them(folder: Path
         "  pulumi config set --secret password",
         "  pulumi config set --path 'nodes[0]' VALUE  All",
     ]
+    up._explain("stderr: error: Stack 'dev' with configuration key 'port' must be of type 'integer'", folder)
+    told = [" ".join(line.split()) for line in capsys.readouterr().err.splitlines()]
+    assert (told[1], told[-1]) == ("Set it anew:", "pulumi config set port VALUE")
+    up._explain("stderr: error: invalid YAML file: yaml: line 2: found character", folder)
+    assert f"Mend {folder}/Pulumi.dev.yaml, or take it away." in capsys.readouterr().err
     up._explain("stderr: error: something else about 'at'", folder)
     assert capsys.readouterr().err == "something else about 'at'\n"
 

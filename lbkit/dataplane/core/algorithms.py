@@ -24,7 +24,7 @@ class RoundRobin(Picker):
 
     def __init__(self) -> None:
         self._turns: dict[NodeState, int] = {}
-        self._heap: list[tuple[int, int, NodeState]] = []
+        self._heap: list[tuple[int, int, int, NodeState]] = []
         self._now = 0
 
     def __len__(self) -> int:
@@ -34,7 +34,7 @@ class RoundRobin(Picker):
         stride = int(_STRIDE / node.share)
         kept = node.turn > 0 and self._now <= node.turn <= self._now + stride
         self._turns[node] = node.turn = node.turn if kept else self._now + stride // 2
-        heappush(self._heap, (node.turn, node.weight, node))
+        heappush(self._heap, (node.turn, node.weight, node.order, node))
 
     def remove(self, node: NodeState) -> None:
         node.turn = self._turns.pop(node)
@@ -44,7 +44,7 @@ class RoundRobin(Picker):
         passed = []
         found = None
         while heap:
-            turn, _, node = heap[0]
+            turn, _, _, node = heap[0]
             if turns.get(node) != turn:
                 heappop(heap)
             elif node in avoid:
@@ -52,7 +52,7 @@ class RoundRobin(Picker):
             else:
                 found, self._now = node, turn
                 turns[node] = node.turn = turn + int(_STRIDE / node.share)
-                heapreplace(heap, (turns[node], node.weight, node))
+                heapreplace(heap, (node.turn, node.weight, node.order, node))
                 break
         for entry in passed:
             heappush(heap, entry)
@@ -170,26 +170,29 @@ class InOrder(Picker):
     """The first one with room in the order of the spec: packs work, so that the last nodes run empty and may rest."""
 
     def __init__(self) -> None:
-        self._nodes: set[NodeState] = set()
-        self._heap: list[NodeState] = []
+        self._nodes: dict[int, NodeState] = {}
+        self._orders: list[int] = []
+        self._queued: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._nodes)
 
     def add(self, node: NodeState) -> None:
-        self._nodes.add(node)
-        heappush(self._heap, node)
+        self._nodes[node.order] = node
+        if node.order not in self._queued:
+            self._queued.add(node.order)
+            heappush(self._orders, node.order)
 
     def remove(self, node: NodeState) -> None:
-        self._nodes.discard(node)
+        del self._nodes[node.order]
 
     def pick(self, key: bytes, avoid: Collection[NodeState]) -> NodeState | None:
-        while self._heap and self._heap[0] not in self._nodes:
-            heappop(self._heap)
+        orders, nodes = self._orders, self._nodes
+        while orders and orders[0] not in nodes:
+            self._queued.discard(heappop(orders))
         if avoid:
-            fresh = [node for node in self._nodes if node not in avoid]
-            return min(fresh, default=None)
-        return self._heap[0] if self._heap else None
+            return min((n for n in nodes.values() if n not in avoid), key=lambda node: node.order, default=None)
+        return nodes[orders[0]] if orders else None
 
 
 def picker(name: str, random: Random, members: Callable[[], list[NodeState]]) -> Picker:

@@ -77,8 +77,9 @@ class SourceHash(Picker):
             node: NodeState = nodes[slots[slot]]
             if node in self._room and node not in avoid:
                 return node
-        left: list[NodeState] = sorted(self._room.difference(avoid))
-        return left[0]  # so light beside the others that it has no slot
+        return min(
+            self._room.difference(avoid), key=lambda node: node.order
+        )  # so light beside the others that it has no slot
 
     def _rebuild(self) -> None:
         """A table for the present set."""

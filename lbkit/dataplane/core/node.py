@@ -107,11 +107,6 @@ class NodeState:
             return self.rest
         return "ejected" if self.ejected and self.health.state == "up" else self.health.state
 
-    def __lt__(self, other: NodeState) -> bool:
-        return self.order < other.order
-
-    __hash__ = object.__hash__
-
     def __repr__(self) -> str:
         limit = f"/{self.hard}" if self.hard else ""
         return f"<{self.name} {self.state} {self.in_flight}{limit}>"

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 from lbkit.dataplane.core.agenda import Agenda
 from lbkit.dataplane.core.algorithms import Random
-from lbkit.dataplane.core.commands import Assign, Command, Drained, Drop, Freed, Gone, Reason, Refuse
+from lbkit.dataplane.core.commands import Assign, Command, Freed, Refuse
+from lbkit.dataplane.core.members import Members, cut
 from lbkit.dataplane.core.node import Admin, NodeState
 from lbkit.dataplane.core.pace import Pace
 from lbkit.dataplane.core.queue import Waiting
@@ -19,9 +20,7 @@ from lbkit.dataplane.core.standby import Sleepers
 from lbkit.dataplane.core.succession import Succession
 from lbkit.dataplane.core.ticket import Ticket
 from lbkit.dataplane.core.tiers import Tiers
-from lbkit.spec import Node, Pool
-
-_STEPS = 10
+from lbkit.spec import Pool
 
 
 class PoolState:
@@ -35,15 +34,14 @@ class PoolState:
         self.waiting = Waiting()
         self.agenda: Agenda[tuple[str, NodeState]] = Agenda()
         self.sleepers_in_order: list[NodeState] = []
-        self._random = random
+        self.random = random
         self.tiers = Tiers(spec.algorithm, random)
+        self.members = Members(self)
         self.sleepers = Sleepers(self)
         self.succession = Succession(self)
-        self._growing: dict[NodeState, int] = {}
         self._pace = Pace()
-        self._started = False
         self.configure(spec, now)
-        self._started = True
+        self.members.started = True
 
     def __repr__(self) -> str:
         return f"<pool waiting={len(self.waiting)} {' '.join(map(repr, self.all_nodes()))}>"
@@ -82,7 +80,7 @@ class PoolState:
         self._unload(ticket, node)
         self._pace.freed(now)
         if not node.tickets and node.admin != "ready":
-            return [*self._settle(node), *self.serve(now)]
+            return [*self.members.settle(node), *self.serve(now)]
         if self.waiting or self.sleepers_in_order:
             return self.serve(now)
         return []
@@ -110,7 +108,7 @@ class PoolState:
             self.sleepers.probed(node, now)
         elif not changed:
             return []
-        self.place(node, now)
+        self.members.place(node, now)
         return self.serve(now)
 
     def observed(self, node: NodeState, good: bool, error: str, now: float) -> list[Command]:
@@ -123,12 +121,13 @@ class PoolState:
         if node.errors >= check.errors and node.able and self.tiers.able > 1:
             node.errors, node.ejected, node.last_error = 0, True, error
             self.agenda.set(("return", node), now + check.eject)
-            self.place(node, now)
+            self.members.place(node, now)
+            return self.serve(now)
         return []
 
     def set_admin(self, name: str, state: Admin, now: float) -> list[Command]:
         """Drain, maintain or readmit a node. A drain is reversible and bounded by the pool's `drain` (UK-13)."""
-        return [*self._administer(self.nodes[name], state, now), *self.serve(now)]
+        return [*self.members.administer(self.nodes[name], state, now), *self.serve(now)]
 
     def wake(self, name: str, now: float) -> list[Command]:
         """Wake a standby node by hand."""
@@ -146,47 +145,7 @@ class PoolState:
 
     def configure(self, spec: Pool, now: float) -> list[Command]:
         """Take a new spec in place."""
-        return [*self.reshape(spec, now), *self.serve(now)]
-
-    def reshape(self, spec: Pool, now: float) -> list[Command]:
-        """The same, but who waits gets nothing before `serve`: nodes that stay keep their counts, nodes that go are drained."""
-        able = {node for node in self.nodes.values() if node.able}
-        for node in self.nodes.values():
-            self.tiers.remove(node)
-        if spec.algorithm != self.spec.algorithm:
-            self.tiers = Tiers(spec.algorithm, self._random)
-        known = {(node.address, node.port): node for node in (*self.leaving, *self.nodes.values())}
-        before, self.spec, self.nodes = set(self.nodes.values()), spec, {}
-        commands: list[Command] = []
-        for order, (name, wanted) in enumerate(spec.nodes.items()):
-            server = known.get((str(wanted.address), wanted.port or spec.port))
-            if server is not None:
-                before.discard(server)
-                commands += self._keep(server, name, wanted)
-            node = server or NodeState(name, wanted, spec)
-            node.order = order
-            self.nodes[name] = node
-        self.by_mark = {node.mark: node for node in self.nodes.values()}
-        self.sleepers_in_order = [node for node in self.nodes.values() if node.rests]
-        for node in self.nodes.values():
-            if node in able:
-                self.tiers.place(node)  # it worked before: no slow start
-            else:
-                self.place(node, now)
-            if node.rests:
-                self.sleepers.load(node)
-            if node.admin != "ready" and ("cut", node) not in self.agenda:
-                commands += self._administer(node, node.admin, now)
-        for node in sorted(before):
-            commands += self._leave(node, now)
-        commands += [Refuse(late, "overflow", self.retry_after()) for late in self.waiting.configure(spec.limits.queue)]
-        return commands
-
-    def retire(self, now: float) -> list[Command]:
-        """The whole pool goes: nobody new, the waiting are refused, running work has until the drain's deadline."""
-        waiting = self.waiting.dissolve()
-        nodes, self.nodes, self.sleepers_in_order = list(self.nodes.values()), {}, []
-        return [*(Refuse(t, "drain") for t in waiting), *(c for node in nodes for c in self._leave(node, now))]
+        return [*self.members.reshape(spec, now), *self.serve(now)]
 
     # -- time --------------------------------------------------------------------------------------------------------
 
@@ -200,48 +159,21 @@ class PoolState:
         commands: list[Command] = [Refuse(ticket, "queue") for ticket in self.waiting.overdue(now)]
         for what, node in self.agenda.due(now):
             if what == "cut":
-                commands += _cut(node, "drain")
+                commands += cut(node, "drain")
             elif what == "wake":
                 self.sleepers.failed(node, "it did not wake in time", now)
             elif what == "return":
                 node.ejected = False
-                self.place(node, now)
+                self.members.place(node, now)
             elif what == "grow":
-                self._grow(node, now)
+                self.members.grow(node, now)
         return [*commands, *self.serve(now)]
 
     def retry_after(self) -> int | None:
         """Whole seconds until a refused client may find room; None when nothing was measured."""
-        return self._pace.retry_after(len(self.waiting), self._random())
+        return self._pace.retry_after(len(self.waiting), self.random())
 
     # -- inside ------------------------------------------------------------------------------------------------------
-
-    def place(self, node: NodeState, now: float) -> None:
-        """Put a node where it belongs; one that comes back begins with a small share (slow start)."""
-        if self.spec.slow_start and self._started and node.eligible and not node.able:
-            self._growing[node] = 0
-            self._grow(node, now)
-        self.tiers.place(node)
-
-    def _administer(self, node: NodeState, state: Admin, now: float) -> list[Command]:
-        node.admin = state
-        self.agenda.drop(("cut", node))
-        if state == "drain" and node.tickets:
-            self.agenda.set(("cut", node), now + self.spec.drain)
-        cut: list[Command] = _cut(node, "maintenance") if state == "maintenance" else []
-        if state != "ready" and not node.tickets:
-            cut.append(Drained(node))
-        self.place(node, now)
-        return cut
-
-    def _grow(self, node: NodeState, now: float) -> None:
-        step = self._growing[node] = self._growing.get(node, 0) + 1
-        node.share = node.weight * min(1.0, step / _STEPS)
-        if step < _STEPS:
-            self.agenda.set(("grow", node), now + self.spec.slow_start / _STEPS)
-        else:
-            del self._growing[node]
-        self.tiers.moved(node)
 
     def _choose(self, ticket: Ticket, now: float) -> NodeState | None:
         if ticket.wanted:
@@ -299,7 +231,7 @@ class PoolState:
         """Work of a node that gets no more."""
         node.tickets.discard(ticket)
         self._pace.freed(now)
-        return [Freed(ticket), *(self._settle(node) if not node.tickets else [])]
+        return [Freed(ticket), *(self.members.settle(node) if not node.tickets else [])]
 
     def _wait(self, ticket: Ticket, now: float) -> list[Command]:
         if self.succession.begun:
@@ -333,43 +265,3 @@ class PoolState:
             commands += self.sleepers.wake_for(self._demand(), now)
             commands += self.sleepers.settle(now)
         return commands
-
-    def _keep(self, node: NodeState, name: str, wanted: Node) -> list[Command]:
-        """A server that was there, under whatever name, or that was removed and still works: its slots stay counted."""
-        back: list[Command] = [Freed(ticket) for ticket in node.tickets] if node.leaving else []
-        if node.leaving:
-            self.leaving.remove(node)
-            self.agenda.drop(("cut", node))
-            node.leaving, node.health.state, node.health.contrary = False, "checking", 0
-            node.admin = node.asked = wanted.admin_state
-        if node.rests != wanted.standby:
-            self.sleepers.forget(node)
-        node.name = name
-        node.configure(wanted, self.spec)
-        if node in self._growing:
-            node.share = node.weight * min(1.0, self._growing[node] / _STEPS)
-        return back
-
-    def _leave(self, node: NodeState, now: float) -> list[Command]:
-        self.sleepers.forget(node)
-        self.tiers.remove(node)
-        node.leaving = True
-        if not node.tickets:
-            return [Gone(node)]
-        self.agenda.set(("cut", node), now + self.spec.drain)
-        self.leaving.append(node)
-        return []
-
-    def _settle(self, node: NodeState) -> list[Command]:
-        """A node that runs empty while it drains is done with draining."""
-        self.agenda.drop(("cut", node))
-        if not node.leaving:
-            return [Drained(node)]
-        if node not in self.leaving:
-            return []
-        self.leaving.remove(node)
-        return [Gone(node)]
-
-
-def _cut(node: NodeState, reason: Reason) -> list[Command]:
-    return [Drop(ticket, reason) for ticket in list(node.tickets)]

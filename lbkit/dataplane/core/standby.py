@@ -111,7 +111,7 @@ class Sleepers:
             node.woken = now + _REST_AGAIN - self._pool.spec.standby.min_awake
             self._idle[node] = None
             self._pool.agenda.set(("rest", node), now + _REST_AGAIN)
-            self._pool.place(node, now)
+            self._pool.members.place(node, now)
         else:
             node.rest = "asleep"
 
@@ -144,7 +144,7 @@ class Sleepers:
         self._forget_wake(node)
         self._failed.pop(node, None)
         node.rest, node.woken, node.served = "awake", now, node.requests
-        self._pool.place(node, now)
+        self._pool.members.place(node, now)
         self.load(node)
 
     def _dispensable(self, node: NodeState) -> bool:

@@ -15,7 +15,7 @@ from lbkit.dataplane.shell.server import Server
 from lbkit.dataplane.wire import request as requests
 from lbkit.dataplane.wire.errors import BadMessage
 from lbkit.dataplane.wire.request import Request
-from lbkit.errors import OperationError, Problem
+from lbkit.errors import OperationError, Problem, of_system
 from lbkit.spec.listener import RequestLimits
 
 _LIMITS = RequestLimits(body=16 * 1024 * 1024)
@@ -82,7 +82,7 @@ class Control:
             self._listening.append(await asyncio.start_unix_server(self._serve_local, self._path))
             self._inode = self._path.stat().st_ino
         except OSError as error:
-            raise OperationError("The control socket can't be made", [Problem(str(self._path), f"{error}.")]) from None
+            raise OperationError("The control socket can't be made", [of_system(self._path, error)]) from None
         finally:
             os.umask(before)
         if self._settings.control is not None:
@@ -101,10 +101,7 @@ class Control:
         try:
             return await asyncio.start_server(self._serve_remote, host.strip("[]"), int(port))
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise OperationError(
-                "The control API can't listen", [Problem("--control", f"{reason}.", "", where)]
-            ) from None
+            raise OperationError("The control API can't listen", [of_system("--control", error, where)]) from None
 
     async def _serve_local(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._serve(reader, writer, trusted=True)
@@ -145,9 +142,7 @@ def _token(path: Path | None) -> bytes:
     try:
         found = path.read_bytes().strip()
     except OSError as error:
-        raise OperationError(
-            "The token can't be read", [Problem("--token-file", f"{error.strerror}.", "", str(path))]
-        ) from None
+        raise OperationError("The token can't be read", [of_system("--token-file", error, str(path))]) from None
     if len(found) < 16:
         reason = "A token of fewer than 16 characters can be guessed."
         raise OperationError("The token is too short", [Problem("--token-file", reason, "Use `openssl rand -hex 32`.")])

@@ -150,11 +150,11 @@ class Dispatcher:
         if (spec.protocol, spec.tls) != (self.spec.protocol, self.spec.tls):
             self.connections.renew()
         self.spec, self.terms, self.connections.security = spec, PoolTerms(spec), security
-        self._todo.extend(self.pool.reshape(spec, monotonic()))
+        self._todo.extend(self.pool.members.reshape(spec, monotonic()))
 
     def retire(self) -> None:
         """Decide what the pool's end changes; `resume` does it."""
-        self._todo.extend(self.pool.retire(monotonic()))
+        self._todo.extend(self.pool.members.retire(monotonic()))
 
     def resume(self) -> None:
         """Do what was decided, and serve who waits."""

@@ -18,7 +18,7 @@ from lbkit.dataplane.shell import ports
 from lbkit.dataplane.shell.loop import READ
 from lbkit.dataplane.shell.server import Server
 from lbkit.dataplane.shell.succession import Guests
-from lbkit.errors import OperationError, Problem
+from lbkit.errors import OperationError, Problem, of_system
 
 _MOST = 250
 """Descriptors in one message; Linux takes 253."""
@@ -43,7 +43,7 @@ class Handover:
             self._listening.listen(1)
         except OSError as error:
             self._listening.close()
-            raise OperationError("No successor can take over", [Problem(str(self._path), f"{error}.")]) from None
+            raise OperationError("No successor can take over", [of_system(self._path, error)]) from None
         self._poller.watch(self._listening.fileno(), self, READ)
 
     def ready(self, mask: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Thread
 
-from lbkit.errors import OperationError, Problem
+from lbkit.errors import OperationError, of_system
 
 _OPEN = {"-": 1, "stderr": 2}
 _LINE_END = 10
@@ -97,6 +97,6 @@ def _opened(path: str) -> int:
         # a pipe that nobody reads is an error, not a wait
         found = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK, 0o640)
     except OSError as error:
-        raise OperationError("The access log can't be written", [Problem(path, f"{error.strerror}.")]) from None
+        raise OperationError("The access log can't be written", [of_system(path, error)]) from None
     os.set_blocking(found, True)
     return found

@@ -93,7 +93,7 @@ def _not_bound(name: str, spec: Listener, host: str, error: OSError) -> Operatio
     problem = Problem(
         f"listeners.{name}.{field}",
         f"Can't listen on {host}: {error.strerror}.",
-        remedies.get(error.errno or 0, ""),
+        remedies.get(error.errno or 0, "Choose an address of this machine, and a free port."),
         str(getattr(spec, field)),
     )
     return OperationError("The balancer can't listen", [problem])

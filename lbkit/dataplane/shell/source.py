@@ -109,7 +109,9 @@ class UrlSource:
         try:
             data = json.loads(body)
         except (ValueError, RecursionError) as error:
-            raise OperationError(_TITLE, [Problem(self._url, f"Not JSON: {error}.")]) from None
+            raise OperationError(
+                _TITLE, [Problem(self._url, f"Not JSON: {error}.", "Serve the configuration as JSON.")]
+            ) from None
         found = BootConfig.load(data)
         self._tag, self._seen = tag, body
         return found
@@ -123,7 +125,7 @@ class UrlSource:
         return request
 
     def _unread(self, reason: str) -> Unread:
-        return Unread(_TITLE, [Problem(self._url, reason)])
+        return Unread(_TITLE, [Problem(self._url, reason, "Look at the URL, the token and who answers there.")])
 
 
 def _body(answer: Any) -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import logging
+import os
 import select
 import socket
 from collections.abc import Callable
@@ -26,6 +27,7 @@ _SMALL, _LARGE = 65_536, 262_144
 _ERROR, _HANGUP, _LEFT = select.EPOLLERR, select.EPOLLHUP, select.EPOLLRDHUP
 _UNSENT, _NONE = 0x894B, bytes(4)
 """SIOCOUTQNSD: octets that the kernel holds because the peer takes no more (linux/sockios.h)."""
+_NOWHERE = os.open(os.devnull, os.O_RDONLY)
 _RESET = b"\x01\x00\x00\x00\x00\x00\x00\x00"
 log = logging.getLogger("lbkit.stream")
 
@@ -128,6 +130,7 @@ class Stream:
             with contextlib.suppress(OSError):  # no TCP, or gone already
                 if self.unsent or fcntl.ioctl(self.fd, _UNSENT, _NONE) != _NONE:  # behind which a FIN would wait
                     self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                    os.dup2(_NOWHERE, self.fd, inheritable=False)  # closes it now, while the number stays taken
             with contextlib.suppress(OSError):
                 self.sock.shutdown(socket.SHUT_RDWR)
             self._finish(None)

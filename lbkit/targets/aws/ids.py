@@ -35,9 +35,9 @@ def arn_of(value: str, service: str, resource: str) -> bool:
 def _real(kind: str) -> Callable[[str], str]:
     def check(value: str) -> str:
         if placeholder(value):
-            raise ValueError("This is a placeholder from an example, not an id of yours.")
+            raise ValueError("This is a placeholder from an example.\nGive an id of yours.")
         if not well_formed(value, kind):
-            raise ValueError(f"An id of AWS is wanted: '{kind}-' and 8 or 17 hexadecimal digits.")
+            raise ValueError(f"This is no such id of AWS.\nGive '{kind}-' and 8 or 17 hexadecimal digits.")
         return value
 
     return check
@@ -45,7 +45,9 @@ def _real(kind: str) -> Callable[[str], str]:
 
 def _bucket(value: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value):
-        raise ValueError("A bucket's name is wanted: 3 to 63 small letters, digits, '.' and '-', no s3:// before it.")
+        raise ValueError(
+            "This is no bucket's name.\nGive 3 to 63 small letters, digits, '.' and '-', no s3:// before it."
+        )
     return value
 
 
@@ -56,7 +58,7 @@ def _grpc(value: str) -> str:
         else [100]
     )
     if not all(0 <= code <= 99 for code in codes):
-        raise ValueError("Codes of gRPC are wanted, from 0 to 99, such as '0' or '0-12'.")
+        raise ValueError("These are no codes of gRPC.\nGive some from 0 to 99, such as '0' or '0-12'.")
     return value
 
 
@@ -67,6 +69,6 @@ AllocationId = Annotated[str, AfterValidator(_real("eipalloc"))]
 ReservationId = Annotated[str, AfterValidator(_real("cr"))]
 Bucket = Annotated[str, AfterValidator(_bucket)]
 Folder = Annotated[
-    str, AfterValidator(matching(r"([^/](.*[^/])?)?", "A folder is wanted without '/' at its ends, such as logs/web."))
+    str, AfterValidator(matching(r"([^/](.*[^/])?)?", "A folder has no '/' at its ends.\nWrite it such as logs/web."))
 ]
 GrpcCodes = Annotated[str, AfterValidator(_grpc)]

@@ -19,13 +19,17 @@ _HOST = r"(?:\[([0-9A-Fa-f:.]+)\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::
 ObjectName = Annotated[
     str,
     AfterValidator(
-        matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*", "A name on the device is wanted, such as Team, without a path.")
+        matching(
+            r"[A-Za-z0-9][A-Za-z0-9_.-]*", "This can't be a name on the device.\nGive one such as Team, without a path."
+        )
     ),
 ]
 TrafficGroup = Annotated[
     str,
     AfterValidator(
-        matching(r"/Common/[A-Za-z0-9][A-Za-z0-9_.-]*", "A full path is wanted, such as /Common/traffic-group-1.")
+        matching(
+            r"/Common/[A-Za-z0-9][A-Za-z0-9_.-]*", "This is no full path.\nGive one such as /Common/traffic-group-1."
+        )
     ),
 ]
 
@@ -35,7 +39,7 @@ def _device_address(value: str) -> str:
     found = re.fullmatch(_HOST, bare)
     if not found or not _is_v6(found[1]) or int(found[2] or 443) not in range(1, 65_536):
         raise ValueError(
-            "The device's management address, such as 192.0.2.10 or bigip.example.com:8443, without user and path."
+            "This is no management address.\nGive the device's, such as 192.0.2.10 or bigip.example.com:8443, without user and path."
         )
     return value
 
@@ -136,4 +140,4 @@ def checked(device: Any) -> Any:
         return device
     if getattr(device, "package", None) == "f5bigip":
         return device
-    raise ValueError("Device(...), Pair(...) or a pulumi_f5bigip.Provider is wanted here.")
+    raise ValueError("This is no device.\nGive Device(...), Pair(...) or a pulumi_f5bigip.Provider.")

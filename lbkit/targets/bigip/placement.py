@@ -21,14 +21,14 @@ def servable(address: str) -> str:
     """An address that traffic can come to."""
     found = ipaddress.ip_address(address)
     if any((found.is_unspecified, found.is_loopback, found.is_multicast, found.is_link_local, found.is_reserved)):
-        raise ValueError("No traffic can come to this address. Give one of a traffic network.")
+        raise ValueError("No traffic can come to this address.\nGive one of a traffic network.")
     return address
 
 
 def translation(value: Any) -> Any:
     """The source addresses towards nodes, as far as their form goes."""
     if not isinstance(value, list) and value not in ("automap", "none"):
-        raise ValueError("'automap', 'none' or a list of addresses is wanted here.")
+        raise ValueError("This is no source address.\nGive 'automap', 'none' or a list of addresses.")
     return value
 
 
@@ -57,9 +57,9 @@ def _destinations(spec: Spec, ltm: Ltm) -> Iterator[Problem]:
             try:
                 servable(listener.address)
             except ValueError as error:
-                yield Problem(
-                    f"{at}.address", str(error), "Or leave it out, for the placement's.", shown(listener.address)
-                )
+                reason, _, remedy = str(error).partition("\n")
+                remedy += " Or leave it out, for the placement's."
+                yield Problem(f"{at}.address", reason, remedy, shown(listener.address))
         address = known(listener.address or ltm.address)
         if address is None:
             continue

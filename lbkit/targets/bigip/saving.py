@@ -1,7 +1,8 @@
 """Saving on the device, and copying to the other one of a pair: a provider that makes objects does neither.
 
 Two commands. One runs when everything is made; the other, on which everything depends, runs when it is deleted itself,
-which is after all that a change or a destroy removes. Both are made anew with every change of the plan.
+which is after all that a change or a destroy removes. Both are made anew with every change of the plan, whose digest stands
+in the command, for bash to ignore: of the options that replace, only `replace_on_changes` outlives a user's transform.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ def saving(name: str, ltm: Ltm, plan: Any, opts: pulumi.ResourceOptions) -> dict
     """What everything depends on."""
     if not commands(ltm):
         return {}
-    opts.replacement_trigger = _digest(plan)
-    made = f5bigip.Command(child(name, AFTER_REMOVAL), commands=commands(ltm), when="destroy", opts=opts)
+    opts.replace_on_changes = ["commands"]
+    made = f5bigip.Command(child(name, AFTER_REMOVAL), commands=_anew(ltm, plan), when="destroy", opts=opts)
     return {AFTER_REMOVAL: made}
 
 
@@ -43,10 +44,15 @@ def saved(name: str, ltm: Ltm, plan: Any, after: list[pulumi.Resource], opts: pu
     """What comes last. The device answers a command that failed with success and a text."""
     if not commands(ltm):
         return {}
-    opts.replacement_trigger, opts.depends_on = _digest(plan), after
-    made = f5bigip.Command(child(name, AFTER_MAKING), commands=commands(ltm), when="apply", opts=opts)
+    opts.replace_on_changes, opts.depends_on = ["commands"], after
+    made = f5bigip.Command(child(name, AFTER_MAKING), commands=_anew(ltm, plan), when="apply", opts=opts)
     made.command_results.apply(_judge)
     return {AFTER_MAKING: made}
+
+
+def _anew(ltm: Ltm, plan: Any) -> list[Any]:
+    first, *others = commands(ltm)
+    return [pulumi.Output.concat(first, " && true ", _digest(plan)), *others]
 
 
 def _judge(results: Any) -> None:

@@ -22,6 +22,7 @@ from lbkit.errors import OperationError, Problem
 _PASSED_ON = ("HOME", "LANG", "PATH", "PYTHONPATH", "SSL_CERT_FILE", "TZ", "VIRTUAL_ENV", "XDG_RUNTIME_DIR")
 _STEP = 0.05
 _LOG_TAIL = 2000
+_AGAIN = "Mend that, then `pulumi up` again."
 
 
 def new_folder(name: str) -> Path:
@@ -57,12 +58,14 @@ def wait(ended: Callable[[], int | None], folder: Path, seconds: float, unready:
     while True:
         status = ended()
         if status is not None:
-            raise OperationError("The process ended at its start", [Problem(f"exit status {status}", _said(folder))])
+            raise OperationError(
+                "The process ended at its start", [Problem(f"exit status {status}", _said(folder), _AGAIN)]
+            )
         reasons = unready()
         if not reasons:
             return
         if time.monotonic() > deadline:
-            raise OperationError(f"Not ready after {seconds:g} s", [Problem(reason, "") for reason in reasons])
+            raise OperationError(f"Not ready after {seconds:g} s", [Problem(reason, "", _AGAIN) for reason in reasons])
         time.sleep(_STEP)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections import Counter
+from collections.abc import Sized
 from operator import ne
 from random import Random
 from typing import Any
@@ -13,8 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lbkit.dataplane.core.algorithms import InOrder, LeastConnections, RoundRobin
 from lbkit.dataplane.core.commands import Assign, Refuse
 from lbkit.dataplane.core.maglev import table
+from lbkit.dataplane.core.node import NodeState
+from lbkit.dataplane.core.picker import Picker
 from lbkit.dataplane.core.pool import PoolState
 from lbkit.dataplane.core.ticket import Ticket
 from lbkit.spec import Pool
@@ -270,3 +274,33 @@ def test_the_passive_check_ejects_for_a_while_and_never_the_last_node():
     assert set(chosen(state, 3)) == {"b"}
     state.expire(30)
     assert set(chosen(state, 2)) == {"a", "b"}
+
+
+@pytest.mark.parametrize("picker", [RoundRobin(), LeastConnections(), InOrder()], ids=lambda item: type(item).__name__)
+def test_nodes_that_fill_and_empty_again_and_again_leave_nothing_behind(picker: Picker):
+    settings = pool(3)
+    every = [NodeState(name, node, settings) for name, node in settings.nodes.items()]
+    for order, node in enumerate(every):
+        node.order = order
+        picker.add(node)
+    for _ in range(5000):
+        assert picker.pick(b"", ())
+        picker.remove(every[2])
+        picker.add(every[2])
+    kept = [value for value in vars(picker).values() if isinstance(value, Sized)]
+    assert max(map(len, kept)) < 100
+
+
+def test_a_new_order_of_the_nodes_is_the_order_in_which_they_are_packed():  # UK-8
+    settings, picker = pool(3), InOrder()
+    every = [NodeState(name, node, settings) for name, node in settings.nodes.items()]
+    for orders in ([0, 1, 2], [5, 4, 3]):
+        for order, node in zip(orders, every, strict=True):
+            node.order = order
+            picker.add(node)
+        first = min(every, key=lambda node: node.order)
+        assert picker.pick(b"", ()) is first
+        assert picker.pick(b"", (first,)) is every[1]
+        for node in every:
+            picker.remove(node)
+    assert picker.pick(b"", ()) is None

@@ -269,5 +269,20 @@ def test_a_retired_pool_refuses_who_waits_and_drains_the_rest():
     state = PoolState(pool(1, limits=QUEUE), 0, random)
     running, _ = arrive(state)
     waiting, _ = arrive(state)
-    assert refused(state.retire(0)) == [(waiting, "drain")]
+    assert refused(state.members.retire(0)) == [(waiting, "drain")]
     assert state.expire(300) == [Drop(running, "drain")]
+
+
+def test_who_waits_for_other_nodes_than_the_one_that_failed_him_is_served_by_it_when_they_are_ejected():
+    settings = {"hard": 1, "queue": {"size": 9, "timeout": 9}}
+    state = PoolState(
+        pool(2, limits=settings, passive_check={"errors": 1, "eject": 10}, algorithm="round_robin"), 0, random
+    )
+    first, other = Ticket(), Ticket()
+    state.arrive(first, 0)
+    state.arrive(other, 0)
+    assert state.again(first, 1) == [], "it waits for b"
+    assert other.node
+    (command,) = state.observed(other.node, False, "no answer", 2)
+    assert isinstance(command, Assign)
+    assert (command.ticket, first.node) == (first, state.nodes["a"])

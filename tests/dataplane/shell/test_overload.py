@@ -21,7 +21,6 @@ from lbkit.dataplane.config import BootConfig
 from lbkit.dataplane.control_client import call
 from lbkit.dataplane.shell import descriptors, trouble
 from lbkit.dataplane.shell.server import Server
-from lbkit.spec import Spec
 from tests.dataplane.shell.house import Client, ask, balancer, free_port, idle, nodes, reset, run, until
 from tests.dataplane.specs import spec
 from tests.dataplane.test_sources import line_with, serving
@@ -214,26 +213,6 @@ async def test_at_the_cap_of_connections_it_is_said_and_clients_wait(caplog: pyt
                 assert (await client.answer()).status == 200
                 client.close()
             assert caplog.text.count("2 connections") == 1
-
-
-@run
-async def test_probes_of_many_nodes_do_not_come_at_one_instant():
-    times: list[float] = []
-    loop = asyncio.get_running_loop()
-
-    async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        times.append(loop.time())
-        writer.close()
-
-    async with tcp(accepted) as node:
-        port = free_port()
-        members = {f"n{i}": {"address": f"127.0.1.{i + 1}", "port": node} for i in range(200)}
-        found = spec(port, {"x": node}, health_check={"interval": 1, "timeout": 1}).model_dump()
-        found["pools"]["p"]["nodes"] = members
-        async with balancer(Spec.load(found)):
-            await until(lambda: len(times) >= 600)
-        busiest = max(sum(start <= at < start + 0.02 for at in times) for start in times)
-        assert busiest < 60, "200 probes a second, and a third of them within a fiftieth"
 
 
 @contextlib.asynccontextmanager

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import re
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from time import monotonic
+from typing import Any, cast
 
 import pytest
 
 from lbkit.dataplane.core.node import NodeState
+from lbkit.dataplane.shell.dispatch import Dispatcher
+from lbkit.dataplane.shell.loop import Loop
+from lbkit.dataplane.shell.probes import Probes
 from lbkit.spec import HealthCheck, Node, Pool
 from tests.dataplane.shell.house import FakeNode, ask, balancer, free_port, nodes, probe, run, until
 from tests.dataplane.specs import spec
+from tests.dataplane.wire.glass import FakeLoop
 
 
 def state(port: int) -> NodeState:
@@ -151,3 +157,20 @@ def test_a_proxy_header_goes_before_tls():
     handshake = b"\x16"
     assert seen[0] == b"PROXY UNKNOWN\r\n" + handshake
     assert re.fullmatch(rb"PROXY TCP4 127\.0\.0\.1 127\.0\.0\.1 \d+ \d+\r\n\x16", seen[1])
+
+
+def test_probes_of_many_nodes_do_not_come_at_one_instant():
+    nodes = {f"n{i}": {"address": f"10.0.0.{i + 1}"} for i in range(200)}
+    settings = {"port": 80, "nodes": nodes, "health_check": {"interval": 10, "timeout": 1}}
+    probes = Probes(Dispatcher("p", Pool.load(settings), cast(Loop, FakeLoop())))
+    probes.configure()
+    watches = list(probes._watches.values())
+    first = [watch._alarm.due for watch in watches]
+    assert min(later - earlier for earlier, later in pairwise(first)) > 0.004, "not at the start"
+    began = monotonic()
+    for watch in watches:
+        watch._ended("")
+    ended = monotonic()
+    waits = sorted(watch._alarm.due for watch in watches)
+    assert began + 9.5 <= waits[0] < began + 9.7, "and not afterwards, when all were answered at one instant"
+    assert ended + 10.3 < waits[-1] <= ended + 10.5

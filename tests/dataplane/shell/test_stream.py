@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import select
 import socket
 from typing import cast
 
@@ -40,6 +42,25 @@ async def test_an_aborted_connection_is_over_for_its_peer_before_anything_else_i
     stream.abort()
     assert theirs.recv(1) == b""  # the loop has not run since
     await until(lambda: user.lost)
+    theirs.close()
+
+
+@run
+async def test_an_aborted_connection_with_octets_under_way_is_over_for_its_peer_at_once_too():  # UK-11, LB-9
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ours = socket.create_connection(server.getsockname())
+        theirs, _ = server.accept()
+    ours.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            ours.send(bytes(1 << 20))
+    stream = Stream(cast(Loop, asyncio.get_running_loop()), ours, User(), lambda data: None)
+    stream.start()
+    stream.write(b"more")
+    stream.abort()
+    poll = select.poll()
+    poll.register(theirs, select.POLLRDHUP)
+    assert any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0)), "the loop has not run since"
     theirs.close()
 
 

@@ -156,7 +156,7 @@ def test_a_late_range_is_of_either_kind_where_the_balancer_is(cidr: str, said: s
     ("allow", "reason"),
     [
         ([late("fd00::/8")], r"listeners\.l\.allow\n +This balancer has no IPv6 address"),
-        ([late("10.0.0.1/8")], r"listeners\.l\.allow\.0\n +A range such as"),
+        ([late("10.0.0.1/8")], r"listeners\.l\.allow\.0\n +A range is wanted"),
         (["10.0.0.0/8", late("10.0.0.0/8")], r"listeners\.l\.allow\.1\n +This range stands here as text as well"),
     ],
 )

@@ -126,7 +126,7 @@ def test_an_image_may_be_named_by_its_parameter():
     [
         ({"capacity_block": True}, "reservation's id"),
         ({"capacity_reservation": "cr-1234567890abcdef0"}, "placeholder"),
-        ({"efa": 33}, "at most 32"),
+        ({"efa": 33}, "At most 32"),
         ({"egress": ["everywhere"]}, "A range"),
         ({"gpu": 1}, "no such field"),
     ],
@@ -142,7 +142,7 @@ def test_wrong_machines_are_refused(fields: dict[str, Any], reason: str):
         ({"on_demand": 1}, "Without spot machines all are on demand"),
         ({"fallbacks": ["t3.small"]}, "stands here twice"),
         ({"fallbacks": ["a.b", "a.b"]}, "stands here twice"),
-        ({"spot": 101}, "at most 100"),
+        ({"spot": 101}, "At most 100"),
         ({"min": 4}, "above the maximum"),  # AW-6
         ({"desired": 9}, "Outside of the fleet"),  # AW-6
     ],

@@ -148,7 +148,7 @@ def test_the_placeholder_of_an_instance_is_refused():  # AW-14
         (routed(r={"path": "/a", "pools": {"p": 0, "q": 0}}), "No pool has a share"),
         (routed(r={"path": "/a", "pool": "p", "pools": {"q": 1}}), "leads to one place"),
         (routed(r={"path": "/a", "pools": {"x": 1}}), "There is no such pool"),
-        (routed(r={"path": "/a", "pools": {"p": 257}}), "at most 256"),
+        (routed(r={"path": "/a", "pools": {"p": 257}}), "At most 256"),
         (routed(r={"query": {"": "x"}}), "must not be empty"),
     ],
 )

@@ -73,7 +73,9 @@ class Device:
         if where == "net/self":
             return {}
         if where == "util/bash":
-            self.bash.append(str(body["utilCmdArgs"]))
+            self.bash.append(
+                re.sub(r" && true \w{16}'$", "'", str(body["utilCmdArgs"]))
+            )  # `true` ignores what it is told
             return {"commandResult": self.answer_to_bash}
         collection = next(
             (c for c in sorted(KINDS, key=len, reverse=True) if where == c or where.startswith(f"{c}/")), ""

@@ -49,7 +49,7 @@ class Engine:
         item = {**item, "inputs": inputs}
         changed = {key for key in {*inputs, *old["inputs"]} if inputs.get(key) != old["inputs"].get(key)}
         forced = REPLACES[_kind(urn)] | set(item.get("replace_on_changes", ()))
-        if changed & forced or item.get("replacement_trigger") != old.get("replacement_trigger"):
+        if changed & forced:
             if item.get("delete_before_replace"):
                 self._delete(urn, old)
             else:

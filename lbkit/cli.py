@@ -87,14 +87,13 @@ def serve(arguments: argparse.Namespace) -> int:
 def _boot_config(path: Path) -> Any:
     from lbkit.dataplane.config import BootConfig
     from lbkit.load import at_lines, load, read
+    from lbkit.spec import Spec
 
     if path.suffix == ".py":
         return BootConfig(name="lbkit", spec=load(path))
     data, lines = read(path)
-    if "spec" not in data:
-        return BootConfig(name="lbkit", spec=load(path))
     try:
-        return BootConfig.load(data)
+        return BootConfig.load(data) if "spec" in data else BootConfig(name="lbkit", spec=Spec.load(data))
     except SpecError as error:
         raise at_lines(error, path, lines) from None
 

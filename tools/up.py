@@ -207,8 +207,10 @@ def _explain(text: str, folder: Path) -> None:
             f"Set {'it anew' if wrong else 'what is missing'}:\n  {'' if 'PULUMI_BACKEND_URL' in os.environ else ready}cd {folder}",
             file=sys.stderr,
         )
-    for key in missing:
-        print(f"  {_setting(key, known[key]):<44} {known[key].get('description', '')}", file=sys.stderr)
+    commands = {_setting(key, known[key]): known[key].get("description", "") for key in missing}
+    wide = max(map(len, commands), default=0)
+    for command, meaning in commands.items():
+        print(f"  {command:<{wide}}  {meaning}".rstrip(), file=sys.stderr)
 
 
 def _setting(key: str, known: dict[str, object]) -> str:

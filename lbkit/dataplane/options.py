@@ -40,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--state", required=True, type=Path, help="private folder for the control socket and the pid file"
     )
     parser.add_argument("--take-over", action="store_true", help="replace the process that runs with this state folder")
-    parser.add_argument("--no-watch", action="store_true", help="do not follow changes of the configuration")
+    parser.add_argument("--no-watch", action="store_true", help="look for changes of the configuration only at SIGHUP")
     parser.add_argument("--access-log", metavar="FILE", help="JSON lines, one a request; - for standard output")
     parser.add_argument("--log-queries", action="store_true", help="write query strings to the access log too")
     parser.add_argument("--control", metavar="ADDRESS:PORT", help="the control API on TCP too; needs --token-file")

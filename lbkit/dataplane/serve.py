@@ -52,8 +52,9 @@ async def _run(config: BootConfig, source: Source, options: Options) -> int:
     loop.set_exception_handler(Trouble())
     journal = Journal(options.access_log, loop, options.log_queries) if options.access_log else None
     server = Server(loop, journal)
-    stop = asyncio.Event()
+    stop, asked = asyncio.Event(), asyncio.Event()
     _on_signals(loop, server, stop)
+    loop.add_signal_handler(signal.SIGHUP, asked.set)
     ports.inherit_from_systemd()
     predecessor = take_over(options.state) if options.take_over else None
     server.waits = predecessor is not None
@@ -91,7 +92,7 @@ async def _run(config: BootConfig, source: Source, options: Options) -> int:
                 handover.close()
             raise
         log.error("the balancer serves, for its predecessor is gone, but can't be operated: %s", error)
-    following = loop.create_task(follow(source, server)) if options.watch else None
+    following = loop.create_task(follow(source, server, asked, options.watch))
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 50)
@@ -99,8 +100,7 @@ async def _run(config: BootConfig, source: Source, options: Options) -> int:
         await stop.wait()
         await server.stop()
     finally:
-        if following is not None:
-            following.cancel()
+        following.cancel()
         if handover is None or not handover.done:
             if handover is not None:
                 handover.close()

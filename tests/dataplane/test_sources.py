@@ -24,7 +24,7 @@ from lbkit.dataplane.shell.source import UrlSource
 from lbkit.errors import LbkitError, OperationError
 from tests.dataplane.shell.house import free_port
 from tests.dataplane.specs import spec
-from tests.e2e.fleet import Load, NodeServer, get, servers, until
+from tests.e2e.fleet import PATIENCE, Load, NodeServer, get, servers, until
 
 
 def document(port: int, *nodes: NodeServer, **settings: Any) -> str:
@@ -81,6 +81,21 @@ def test_a_changed_file_is_taken_and_a_wrong_one_is_not(tmp_path: Path):  # LB-6
             until(lambda: get(port) == (200, "b"), "the new node serves")
 
 
+def test_sighup_looks_at_the_configuration_and_ends_nothing(tmp_path: Path):
+    file, state, port = tmp_path / "boot.json", tmp_path / "state", free_port()
+    with servers("a", "b") as (a, b):
+        file.write_text(document(port, a))
+        with serving(state, str(file), "--no-watch") as process:
+            replace(file, document(port, b))
+            assert get(port) == (200, "a")
+            process.send_signal(signal.SIGHUP)
+            until(lambda: revision(state) == 2, "the file is taken")
+            until(lambda: get(port) == (200, "b"), "the new node serves")
+            process.send_signal(signal.SIGHUP)
+            process.terminate()
+            assert process.wait(PATIENCE) == 0
+
+
 def test_a_file_that_is_gone_and_back_is_told_each_time(tmp_path: Path):
     file, state, port = tmp_path / "boot.json", tmp_path / "state", free_port()
     with servers("a") as (a,):
@@ -96,6 +111,36 @@ def test_a_file_that_is_gone_and_back_is_told_each_time(tmp_path: Path):
                 (tmp_path / "away.json").rename(file)
                 line_with(process, "the configuration can be read again")
             assert revision(state) == 1, "what did not change is not applied"
+
+
+def test_a_file_that_becomes_a_pipe_does_not_end_the_watch(tmp_path: Path):
+    file, state, port = tmp_path / "boot.json", tmp_path / "state", free_port()
+    with servers("a", "b") as (a, b):
+        file.write_text(document(port, a))
+        with serving(state, str(file)) as process:
+            file.unlink()
+            os.mkfifo(file)
+            line_with(process, "It is no file any more")
+            assert get(port) == (200, "a")
+            replace(file, document(port, b))
+            until(lambda: get(port) == (200, "b"), "the file is watched again")
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_configuration_may_come_through_a_pipe(tmp_path: Path, whole: bool):
+    state, port = tmp_path / "state", free_port()
+    with servers("a") as (a,):
+        text = document(port, a) if whole else json.dumps(json.loads(document(port, a))["spec"])
+        there, given = os.pipe()
+        os.write(given, text.encode())
+        os.close(given)
+        with serving(state, f"/dev/fd/{there}", pass_fds=[there]) as process:
+            os.close(there)
+            assert get(port) == (200, "a")
+            process.terminate()
+            assert process.wait(PATIENCE) == 0
+            assert process.stderr
+            assert "ERROR" not in process.stderr.read()
 
 
 def line_with(process: subprocess.Popen[str], words: str) -> str:

@@ -80,13 +80,12 @@ def test_missing_settings_are_named_with_the_commands_that_set_them(folder: Path
     )
     said = "code: 255\n stdout: \n stderr: error: validating stack config: Stack 'dev' is missing configuration values"
     up._explain(f"{said} 'at', 'nodes' and 'password'\n", folder)
-    lines = [" ".join(line.split()) for line in capsys.readouterr().err.splitlines()]
-    assert lines[1:] == [
+    assert capsys.readouterr().err.splitlines()[1:] == [
         "Set what is missing:",
-        f'eval "$({sys.executable} {up.__file__} env mine)"; cd {folder}',
-        "pulumi config set at VALUE Where",
-        "pulumi config set --secret password",
-        "pulumi config set --path 'nodes[0]' VALUE All",
+        f'  eval "$({sys.executable} {up.__file__} env mine)"; cd {folder}',
+        "  pulumi config set at VALUE                 Where",
+        "  pulumi config set --secret password",
+        "  pulumi config set --path 'nodes[0]' VALUE  All",
     ]
     up._explain("stderr: error: Stack 'dev' with configuration key 'port' must be of type 'integer'", folder)
     told = [" ".join(line.split()) for line in capsys.readouterr().err.splitlines()]

@@ -44,9 +44,9 @@ class Journal:
         self._lines: list[bytes] = []
         self._millisecond, self._stamp = 0, b""
         self._places: dict[_Place, bytes] = {}
-        self._file = LogFile(path)
+        self._file = LogFile(path, _note)
         self._timer = loop.call_later(_EVERY, self._flush)
-        self._refused = self._told = self._said = 0
+        self._refused = self._said = 0
         self._say_at = 0.0
 
     @property
@@ -120,7 +120,7 @@ class Journal:
     async def close(self) -> None:
         """Write what is left, but never wait for who does not read it."""
         self._timer.cancel()
-        self._file.write(self._taken())
+        self._hand_over()
         if not await self._loop.run_in_executor(None, self._file.end, _LAST):
             log.warning("the access log was not taken in time: up to %d lines are lost", self._file.pending)
 
@@ -128,16 +128,11 @@ class Journal:
         self._timer = self._loop.call_later(_EVERY, self._flush)
         self._tell()
         if self._lines and not self._file.pending:
-            self._file.write(self._taken())
+            self._hand_over()
 
-    def _taken(self) -> list[bytes]:
-        """The lines so far, and how many are missing before them."""
+    def _hand_over(self) -> None:
         lines, self._lines = self._lines, []
-        dropped = self.dropped
-        if dropped > self._told:
-            lines.append(b'{"time":"%b","dropped":%d}\n' % (_stamp(int(time() * 1000)), dropped - self._told))
-            self._told = dropped
-        return lines
+        self._file.write(lines, self._refused)
 
     def _tell(self) -> None:
         dropped = self.dropped
@@ -145,6 +140,10 @@ class Journal:
             self._say_at = monotonic() + _TELL_EVERY
             log.warning("the access log lost %d lines, %d since the start", dropped - self._said, dropped)
             self._said = dropped
+
+
+def _note(missing: int) -> bytes:
+    return b'{"time":"%b","dropped":%d}\n' % (_stamp(int(time() * 1000)), missing)
 
 
 def _stamp(millisecond: int) -> bytes:

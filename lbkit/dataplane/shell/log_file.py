@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Thread
 
 from lbkit.errors import OperationError, of_system
 
 _OPEN = {"-": 1, "stderr": 2}
+_LINE_END = 10
 
 
 class LogFile:
     """A file, which may be moved away at any time, or one that is open already: `-` is standard output, `stderr` the other.
 
-    Raises OperationError where it can't be opened.
+    Raises OperationError where it can't be opened. `note` words a line that says how many are missing before it.
     """
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, path: str, note: Callable[[int], bytes] | None = None) -> None:
+        self._path, self._note = path, note
         self._file = _opened(path)
-        self._work: SimpleQueue[list[bytes] | None] = SimpleQueue()
+        self._work: SimpleQueue[tuple[list[bytes], int] | None] = SimpleQueue()
         self._torn = False
+        self._told = 0
         self._handed = self._done = 0
         self.lost = 0
         """Lines that the file did not take."""
@@ -33,10 +37,10 @@ class LogFile:
         """Lines that were handed over and not written yet."""
         return self._handed - self._done
 
-    def write(self, lines: list[bytes]) -> None:
-        """Hand lines over; never waits."""
+    def write(self, lines: list[bytes], missing: int = 0) -> None:
+        """Hand lines over; never waits. `missing` ones, since the start, were not handed over."""
         self._handed += len(lines)
-        self._work.put(lines)
+        self._work.put((lines, missing))
 
     def end(self, patience: float) -> bool:
         """Write what is left, for so many seconds at most; whether it was enough."""
@@ -45,25 +49,32 @@ class LogFile:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while (lines := self._work.get()) is not None:
-            try:
-                self._reopen_if_moved()
-                self._put(b"".join(lines))
-            except (OSError, OperationError):
-                self.lost += len(lines)
+        while (work := self._work.get()) is not None:
+            lines, missing = work
+            untold = missing + self.lost - self._told
+            note = self._note(untold) if self._note and untold else b""
+            taken = self._put(b"".join(lines) + note)
+            if taken >= len(lines) + bool(note):
+                self._told += untold
+            self.lost += max(0, len(lines) - taken)
             self._done += len(lines)
         if self._path not in _OPEN:
             os.close(self._file)
 
-    def _put(self, lines: bytes) -> None:
-        data = memoryview(b"\n" + lines if self._torn else lines)
-        self._torn = False
-        try:
-            while data:
-                written = os.write(self._file, data)
-                data, self._torn = data[written:], True
-        finally:
-            self._torn = self._torn and bool(data)
+    def _put(self, lines: bytes) -> int:
+        """How many of the lines the file took whole."""
+        at = 0
+        with contextlib.suppress(OSError, OperationError):
+            self._reopen_if_moved()
+            data = memoryview(lines)
+            if self._torn:
+                os.write(self._file, b"\n")
+                self._torn = False
+            while at < len(data):
+                at += os.write(self._file, data[at:])
+        if at:
+            self._torn = lines[at - 1] != _LINE_END
+        return lines.count(b"\n", 0, at)
 
     def _reopen_if_moved(self) -> None:
         if self._path in _OPEN:
@@ -76,7 +87,7 @@ class LogFile:
         if there is None or (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino):
             fresh = _opened(self._path)
             os.close(self._file)
-            self._file = fresh
+            self._file, self._torn = fresh, False
 
 
 def _opened(path: str) -> int:

@@ -11,6 +11,7 @@ import http.client
 import json
 import logging
 import os
+import stat
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -46,26 +47,40 @@ class Source(Protocol):
 
 
 class FileSource:
-    """A file; `read` turns it into a configuration and raises LbkitError where it can't."""
+    """A file; `read` turns it into a configuration and raises LbkitError where it can't. A pipe is read once."""
 
     every = _FILE_EVERY
 
     def __init__(self, path: Path, read: Callable[[Path], BootConfig]) -> None:
         self._path, self._read = path, read
         self._stamp: tuple[float, int, int] | None = None
+        self._watched = True
 
     def look(self) -> BootConfig | None:
+        if self._stamp is None:
+            return self._first()
+        if not self._watched:
+            return None
         try:
             found = os.stat(self._path)
         except OSError as error:
-            if self._stamp is None:
-                return self._read(self._path)
             raise Unread(_TITLE, [Problem(str(self._path), f"{error.strerror}.", "Put it back.")]) from None
-        stamp = (found.st_mtime, found.st_ino, found.st_size)
-        if stamp == self._stamp:
+        if not stat.S_ISREG(found.st_mode):  # to read a pipe could take for ever
+            raise Unread(_TITLE, [Problem(str(self._path), "It is no file any more.", "Put the file back.")])
+        if _stamp(found) == self._stamp:
             return None
-        self._stamp = stamp
+        self._stamp = _stamp(found)
         return self._read(self._path)
+
+    def _first(self) -> BootConfig:
+        with contextlib.suppress(OSError):  # `read` has the words for it
+            found = os.stat(self._path)
+            self._stamp, self._watched = _stamp(found), stat.S_ISREG(found.st_mode)
+        return self._read(self._path)
+
+
+def _stamp(found: os.stat_result) -> tuple[float, int, int]:
+    return (found.st_mtime, found.st_ino, found.st_size)
 
 
 class UrlSource:
@@ -124,11 +139,14 @@ def _body(answer: Any) -> bytes:
     return b"".join(parts)
 
 
-async def follow(source: Source, server: Server) -> None:
-    """Apply what the source says whenever it says something new. Ends when it is cancelled."""
+async def follow(source: Source, server: Server, asked: asyncio.Event, watch: bool = True) -> None:
+    """Apply what the source says whenever it says something new: looked at when `asked` is set, and now and then with
+    `watch`. Ends when it is cancelled."""
     said = unread = ""
     while True:
-        await asyncio.sleep(source.every)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asked.wait(), source.every if watch else None)
+        asked.clear()
         try:
             config = await _apart(source.look)
             if unread:

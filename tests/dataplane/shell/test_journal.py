@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -12,6 +13,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,8 +21,9 @@ import pytest
 from lbkit.cli import main
 from lbkit.dataplane.config import BootConfig
 from lbkit.dataplane.control_client import call
-from lbkit.dataplane.shell import exposition, journal
+from lbkit.dataplane.shell import exposition, journal, log_file
 from lbkit.dataplane.shell.journal import Journal
+from lbkit.dataplane.shell.log_file import LogFile
 from lbkit.dataplane.shell.server import Server
 from lbkit.errors import OperationError
 from lbkit.spec import Spec
@@ -278,6 +281,47 @@ async def test_a_full_disk_is_counted_and_noticed(monkeypatch: pytest.MonkeyPatc
             assert (await ask(port)).status == 200
             await until(lambda: log.dropped == 1)
             await until(lambda: "the access log lost 1 lines" in caplog.text)
+
+
+class Disk:
+    """Where `os.write` of the log's thread finds so much room."""
+
+    def __init__(self, room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.room = room
+        monkeypatch.setattr(log_file, "os", SimpleNamespace(**{**vars(os), "write": self.write}))
+
+    def write(self, descriptor: int, data: bytes) -> int:
+        if not self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = os.write(descriptor, data[: self.room])
+        self.room -= written
+        return written
+
+
+def test_what_a_full_disk_did_not_take_is_told_once_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    disk, path = Disk(17, monkeypatch), tmp_path / "log"
+    file = LogFile(str(path), lambda missing: b"lost %d\n" % missing)
+    file.write([b"line 1\n", b"line 2\n", b"line 3\n", b"line 4\n"])
+    file.write([b"line 5\n"])
+    wait_until(lambda: not file.pending, "all was tried")
+    assert file.lost == 3, "two were taken whole, and a note is no line"
+    disk.room = 1000
+    file.write([b"line 6\n"], missing=2)
+    file.write([b"line 7\n"], missing=2)
+    assert file.end(10)
+    assert path.read_text() == "line 1\nline 2\nlin\nline 6\nlost 5\nline 7\n"
+
+
+def test_a_line_torn_off_leaves_no_trace_in_the_next_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    disk, path = Disk(3, monkeypatch), tmp_path / "log"
+    file = LogFile(str(path))
+    file.write([b"line 1\n"])
+    wait_until(lambda: not file.pending, "it was tried")
+    path.rename(tmp_path / "log.1")
+    disk.room = 1000
+    file.write([b"line 2\n"])
+    assert file.end(10)
+    assert (path.read_text(), (tmp_path / "log.1").read_text()) == ("line 2\n", "lin")
 
 
 @run

@@ -168,6 +168,13 @@ async def test_the_dashboard_asks_only_for_what_there_is():  # LB-11
     assert len(seen) > 20
 
 
+def test_the_dashboard_shows_no_other_process():
+    common = [query for query in queries() if "process_" in query]
+    assert len(common) >= 2
+    for query in common:
+        assert query.endswith(" and on (job, instance) lbkit_build_info"), "every exporter has metrics of this name"
+
+
 def test_the_dashboards_panels_are_whole():
     panels = board()["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)

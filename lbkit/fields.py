@@ -21,7 +21,7 @@ def markdown() -> str:
         "# Every field",
         "",
         "Made by `make targets` from the spec's classes. Times are plain seconds, at most a day; sizes are octets. `NAME` stands for",
-        "a name of yours.",
+        "a name of yours: at most 40 letters, digits and single `-`, with a letter first.",
         "What may come late may be a Pulumi Output of another resource, or a list with such entries; all else is known at once.",
         "What a home can't do: [targets.md](targets.md). For editors: `lbkit schema` prints JSON Schema.",
     ]

@@ -165,19 +165,26 @@ def _status_text(status: dict[str, Any], folder: Path) -> str:
         f"{status['name']}  process {status['pid']}, up {status['uptime']:.0f} s, configuration {status['revision']}, {folder}"
     ]
     for name, item in status["listeners"].items():
-        where = f"{item['address'] or '*'}:{item['port']}"
+        where = _at(item["address"] or "*", item["port"])
         lines.append(f"  listener {name}: {item['protocol']} on {where}, {item['connections']} connections")
     for name, pool in status["pools"].items():
         lines.append(f"  pool {name}: {pool['algorithm']}, {pool['queued']} waiting")
+        wide = max(20, *map(len, pool["nodes"]))
+        ends = {key: _at(node["address"], node["port"]) for key, node in pool["nodes"].items()}
+        far = max(22, *map(len, ends.values()))
         lines.append(
-            f"    {'node':<20} {'address':<22} {'health':<9} {'state':<12} {'in flight':>9} {'requests':>9} {'failures':>8}"
+            f"    {'node':<{wide}} {'address':<{far}} {'health':<9} {'state':<12} {'in flight':>9} {'requests':>9} {'failures':>8}"
         )
         for key, node in pool["nodes"].items():
             rests = node["standby"] not in (None, "awake") and node["admin_state"] == "ready"
             state = "leaving" if node["leaving"] else node["standby"] if rests else node["admin_state"]
             flight = f"{node['in_flight']}/{node['hard']}" if node["hard"] else str(node["in_flight"])
-            row = f"    {key:<20} {node['address']}:{node['port']:<{21 - len(node['address'])}} {node['health']:<9} {state:<12}"
+            row = f"    {key:<{wide}} {ends[key]:<{far}} {node['health']:<9} {state:<12}"
             lines.append(
                 f"{row} {flight:>9} {node['requests']:>9} {node['failures']:>8}  {node['last_error']}".rstrip()
             )
     return "\n".join(lines)
+
+
+def _at(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -17,6 +17,7 @@ from lbkit.cli import main
 from lbkit.dataplane.config import BootConfig
 from lbkit.dataplane.control_client import call
 from lbkit.errors import OperationError
+from lbkit.spec import Spec
 from tests.dataplane.shell.house import free_port
 from tests.dataplane.specs import spec
 from tests.e2e.fleet import get, servers, until
@@ -91,6 +92,27 @@ def test_a_state_folder_of_the_users_stays(tmp_path: Path):
     process.running.send_signal(signal.SIGTERM)
     assert process.end()[0] == 0
     assert list(process.state.iterdir()) == []
+
+
+def test_the_columns_of_the_status_hold_long_names_and_addresses(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    pool = spec(free_port(), {"a": 1}).pools["p"].model_dump(exclude_unset=True)
+    pool["nodes"] = {
+        "a": {"address": "10.0.0.1", "port": 1},
+        "n" * 40: {"address": "fd00:1111:2222:3333:4444:5555:6666:7777", "port": 12345},
+    }
+    found = Spec.load({"pools": {"p": pool}, "listeners": {"l": {"port": free_port(), "address": "::1", "pool": "p"}}})
+    process = Process(tmp_path, BootConfig(name="test", spec=found).model_dump_json())
+    until((process.state / "control.sock").exists, "it runs")
+    try:
+        main(["status", "--state", str(process.state)])
+    finally:
+        process.running.kill()
+        process.running.communicate()
+    _, listener, _, head, *rows = capsys.readouterr().out.splitlines()
+    assert "on [::1]:" in listener
+    assert "[fd00:1111:2222:3333:4444:5555:6666:7777]:12345 " in rows[1]
+    for row in rows:
+        assert row[head.index("in flight") + len("in flight") - 1] == "0", head + row
 
 
 @pytest.mark.parametrize(("command", "word"), [("drain", "out of service"), ("undrain", "back into service")])

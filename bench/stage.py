@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -167,7 +167,8 @@ def family(pid: int) -> list[int]:
     """A process and its children."""
     found = [pid]
     for task in Path(f"/proc/{pid}/task").iterdir():
-        found += [int(child) for child in (task / "children").read_text().split()]
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that ended meanwhile
+            found += [int(child) for child in (task / "children").read_text().split()]
     return found
 
 
@@ -176,7 +177,8 @@ def cpu(pid: int) -> float:
     spent = 0
     for member in family(pid):
         for path in Path(f"/proc/{member}/task").glob("*/schedstat"):
-            spent += int(path.read_text().split()[0])
+            with suppress(FileNotFoundError, ProcessLookupError):
+                spent += int(path.read_text().split()[0])
     return spent / 1e9
 
 

@@ -78,7 +78,11 @@ async def soak(stage: Stage, seconds: float, seed: int) -> list[str]:
     trouble = Troublemaker(fleet, control, (http, tcp), ledger, random.Random(seed))
     ends = asyncio.Event()
     tasks.append(asyncio.create_task(trouble.run(ends)))
-    await _watch(process.pid, seconds, ledger, tasks)
+    try:
+        await _watch(process.pid, seconds, ledger, tasks)
+    except BaseException:
+        stop.set()  # a cancelled client may miss that it was
+        raise
     ends.set()
     await tasks.pop()
     problems = []

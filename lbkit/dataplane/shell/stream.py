@@ -166,7 +166,7 @@ class Stream:
 
     def deliver(self, data: bytes) -> None:
         """What was read in this round."""
-        if self.closed:
+        if self.closing:
             return
         try:
             if data:

@@ -11,7 +11,7 @@ from typing import cast
 
 from lbkit.dataplane.shell.exchange import Exchange
 from lbkit.dataplane.shell.http import HttpSession
-from lbkit.dataplane.shell.loop import Loop
+from lbkit.dataplane.shell.loop import READ, Loop
 from lbkit.dataplane.shell.stream import Stream
 from lbkit.dataplane.shell.upstream import NodeConnection
 from tests.dataplane.shell.house import ask, balancer, free_port, nodes, run, until
@@ -61,6 +61,24 @@ async def test_an_aborted_connection_with_octets_under_way_is_over_for_its_peer_
     poll = select.poll()
     poll.register(theirs, select.POLLRDHUP)
     assert any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0)), "the loop has not run since"
+    theirs.close()
+
+
+@run
+async def test_what_was_read_before_a_connection_began_to_close_is_nobodys_any_more():
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    got: list[bytes] = []
+    stream = Stream(cast(Loop, asyncio.get_running_loop()), ours, User(), got.append)
+    stream.start()
+    theirs.send(b"more")
+    stream.ready(READ)
+    stream.write(bytes(10 << 20))
+    stream.close()
+    await asyncio.sleep(0)
+    assert stream.unsent, "it is still closing"
+    assert not got
+    stream.abort()
     theirs.close()
 
 

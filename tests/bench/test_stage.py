@@ -13,8 +13,9 @@ import pytest
 from bench.stage import Missing, Stage, cpu, family, free_ports, memory, until
 
 SCRIPT = """
-import sys, time
+import signal, sys, time
 from bench.stage import Stage
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
 try:
     with Stage() as stage:
         child = stage.start(["sleep", "60"])

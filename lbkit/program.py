@@ -125,9 +125,15 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def setting(key: str, item: dict[str, Any]) -> str:
+    """The command that sets it. `item` is its entry in Pulumi.yaml. A secret is asked for, and never stands in a command."""
+    if item.get("type") == "array":
+        return f"pulumi config set --path '{key}[0]' VALUE"
+    return f"pulumi config set --secret {key}" if item.get("secret") else f"pulumi config set {key} VALUE"
+
+
 def _missing(path: Path, key: str, item: dict[str, Any]) -> Problem:
-    how = f"--secret {key}" if item.get("secret") else f"--path '{key}[0]'" if item.get("type") == "array" else key
-    remedy = f"`pulumi config set {how} VALUE` puts it into Pulumi.STACK.yaml, which is read here."
+    remedy = f"`{setting(key, item)}` puts it into Pulumi.STACK.yaml, which is read here."
     if len(list(path.parent.glob("Pulumi.*.yaml"))) > 1 and "PULUMI_STACK" not in os.environ:
         remedy += " There are several: PULUMI_STACK says which."
     return Problem(key, f"{path.name} wants this setting, and nothing gives it.", remedy)

@@ -22,6 +22,7 @@ import yaml
 from pulumi import automation as auto
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lbkit.program import setting
 from tools import engine
 
 PROGRAMS = Path(__file__).resolve().parents[1] / "programs"
@@ -207,16 +208,10 @@ def _explain(text: str, folder: Path) -> None:
             f"Set {'it anew' if wrong else 'what is missing'}:\n  {'' if 'PULUMI_BACKEND_URL' in os.environ else ready}cd {folder}",
             file=sys.stderr,
         )
-    commands = {_setting(key, known[key]): known[key].get("description", "") for key in missing}
+    commands = {setting(key, known[key]): known[key].get("description", "") for key in missing}
     wide = max(map(len, commands), default=0)
     for command, meaning in commands.items():
         print(f"  {command:<{wide}}  {meaning}".rstrip(), file=sys.stderr)
-
-
-def _setting(key: str, known: dict[str, object]) -> str:
-    if known.get("type") == "array":
-        return f"pulumi config set --path '{key}[0]' VALUE"
-    return f"pulumi config set --secret {key}" if known.get("secret") else f"pulumi config set {key} VALUE"
 
 
 if __name__ == "__main__":

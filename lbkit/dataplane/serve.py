@@ -16,7 +16,7 @@ from lbkit.dataplane.config import BootConfig
 from lbkit.dataplane.options import Options
 from lbkit.dataplane.shell import descriptors, own_log, ports
 from lbkit.dataplane.shell.control import Control
-from lbkit.dataplane.shell.handover import Handover, take_over
+from lbkit.dataplane.shell.handover import Handover, Predecessor, take_over
 from lbkit.dataplane.shell.journal import Journal
 from lbkit.dataplane.shell.loop import Loop
 from lbkit.dataplane.shell.server import Server
@@ -59,7 +59,6 @@ async def _run(config: BootConfig, source: Source, options: Options) -> int:
     predecessor = take_over(options.state) if options.take_over else None
     server.waits = predecessor is not None
     control = Control(server, options)
-    pid = options.state / "pid"
     try:
         control.prepare()
         if predecessor is None:
@@ -70,28 +69,10 @@ async def _run(config: BootConfig, source: Source, options: Options) -> int:
         if predecessor is not None:
             predecessor.decline()
         raise
-    if predecessor is not None:
-        await _first_of(server.admitting(), stop.wait())
-        if stop.is_set():
-            server.cut()
-            predecessor.decline()
-            return 0
-        await predecessor.accept(server)
-        server.open()
+    if predecessor is not None and not await _taken_over(predecessor, server, stop):
+        return 0
     ports.close_inherited()
-    handover: Handover | None = None
-    try:
-        await control.start()
-        handover = Handover(server, options.state, lambda: _give_up(control, stop))
-        _write(pid, f"{os.getpid()}\n")
-    except LbkitError as error:
-        if predecessor is None:
-            server.cut()
-            control.close()
-            if handover is not None:
-                handover.close()
-            raise
-        log.error("the balancer serves, for its predecessor is gone, but can't be operated: %s", error)
+    handover = await _operated(server, control, options.state, stop, alone=predecessor is None)
     following = loop.create_task(follow(source, server, asked, options.watch))
     gc.collect()
     gc.freeze()
@@ -106,10 +87,40 @@ async def _run(config: BootConfig, source: Source, options: Options) -> int:
                 handover.close()
             control.close()
             with contextlib.suppress(OSError):
-                pid.unlink(missing_ok=True)
+                (options.state / "pid").unlink(missing_ok=True)
         if journal is not None:
             await journal.close()
     return 0
+
+
+async def _taken_over(predecessor: Predecessor, server: Server, stop: asyncio.Event) -> bool:
+    """Whether we serve now: not where a signal came before the nodes were known, and the predecessor goes on."""
+    await _first_of(server.admitting(), stop.wait())
+    if stop.is_set():
+        server.cut()
+        predecessor.decline()
+        return False
+    await predecessor.accept(server)
+    server.open()
+    return True
+
+
+async def _operated(server: Server, control: Control, state: Path, stop: asyncio.Event, alone: bool) -> Handover | None:
+    """Let people and a successor reach the balancer. Raises LbkitError where that fails and it took over from nobody (`alone`)."""
+    handover: Handover | None = None
+    try:
+        await control.start()
+        handover = Handover(server, state, lambda: _give_up(control, stop))
+        _write(state / "pid", f"{os.getpid()}\n")
+    except LbkitError as error:
+        if alone:
+            server.cut()
+            control.close()
+            if handover is not None:
+                handover.close()
+            raise
+        log.error("the balancer serves, for its predecessor is gone, but can't be operated: %s", error)
+    return handover
 
 
 async def _first_of(*waits: Coroutine[Any, Any, Any]) -> None:

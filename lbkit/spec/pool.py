@@ -294,25 +294,29 @@ def _modes(pool: Pool) -> list[Problem]:
         problems.append(
             Problem("tls", "The nodes of this pool don't speak TLS.", "Set protocol='https', or leave `tls` out.")
         )
-    if pool.protocol == "tcp":
-        problems += [
-            Problem(
-                name,
-                "A TCP pool only carries bytes; this belongs to HTTP.",
-                "Leave it out.",
-                shown(getattr(pool, name)),
-            )
-            for name in ("sticky", "codes")
-            if getattr(pool, name) != default(pool, name)
-        ]
-        if pool.passive_check and pool.passive_check.codes:
-            problems.append(
-                Problem("passive_check.codes", "A TCP pool sees no status codes.", "Leave it out.",
-                        shown(pool.passive_check.codes))
-            )  # fmt: skip
-        problems += [
-            Problem(f"timeouts.{name}", "A TCP pool knows no requests, only bytes.", "Use `idle`.", shown(value))
-            for name in ("first_byte", "keep_alive")
-            if (value := getattr(pool.timeouts, name)) != default(pool.timeouts, name)
-        ]
+    return [*problems, *(_only_http(pool) if pool.protocol == "tcp" else [])]
+
+
+def _only_http(pool: Pool) -> list[Problem]:
+    """What a pool of plain TCP has no use for."""
+    problems = [
+        Problem(
+            name,
+            "A TCP pool only carries bytes; this belongs to HTTP.",
+            "Leave it out.",
+            shown(getattr(pool, name)),
+        )
+        for name in ("sticky", "codes")
+        if getattr(pool, name) != default(pool, name)
+    ]
+    if pool.passive_check and pool.passive_check.codes:
+        problems.append(
+            Problem("passive_check.codes", "A TCP pool sees no status codes.", "Leave it out.",
+                    shown(pool.passive_check.codes))
+        )  # fmt: skip
+    problems += [
+        Problem(f"timeouts.{name}", "A TCP pool knows no requests, only bytes.", "Use `idle`.", shown(value))
+        for name in ("first_byte", "keep_alive")
+        if (value := getattr(pool.timeouts, name)) != default(pool.timeouts, name)
+    ]
     return problems

@@ -427,6 +427,13 @@ def test_a_successor_without_a_token_leaves_the_running_one(tmp_path: Path):
             assert live(state, first)
 
 
+def until_live(process: subprocess.Popen[str]) -> None:
+    """Its configuration is applied; it may still wait for its nodes."""
+    assert process.stderr
+    while "is live" not in process.stderr.readline():
+        pass
+
+
 @contextmanager
 def undecided(tmp_path: Path, port: int, node: NodeServer) -> Iterator[Path]:
     """A configuration whose first probe takes long."""
@@ -442,9 +449,7 @@ def test_a_successor_that_is_ended_while_it_waits_leaves_the_running_one(tmp_pat
     with servers("a") as (a,), undecided(tmp_path, port, a) as slow:
         file.write_text(document(port, a))
         with serving(state, str(file)) as first, successor(slow, state) as second:
-            assert second.stderr
-            while "is live" not in second.stderr.readline():
-                pass
+            until_live(second)
             second.terminate()
             assert second.wait(5) == 0
             assert get(port) == (200, "a")
@@ -456,9 +461,7 @@ def test_only_one_successor_at_a_time_takes_over(tmp_path: Path):
     with servers("a") as (a,), undecided(tmp_path, port, a) as slow:
         file.write_text(document(port, a))
         with serving(state, str(file)) as first, successor(slow, state) as second:
-            assert second.stderr
-            while "is live" not in second.stderr.readline():
-                pass
+            until_live(second)
             with successor(file, state) as third:
                 assert "Another process is taking them over." in third.communicate(timeout=20)[1]
                 assert third.returncode == 2

@@ -60,6 +60,14 @@ def test_under_load_a_limit_holds_through_take_overs_and_nobody_fails(tmp_path: 
                     assert load.failures == []
 
 
+def queued(state: Path, port: int, answers: list[Any]) -> threading.Thread:
+    """A client that waits for a slot; its answer joins the others."""
+    waiting = threading.Thread(target=lambda: answers.append(get(port)))
+    waiting.start()
+    until_true(lambda: pool(state)["queued"] == 1, "one waits")
+    return waiting
+
+
 def test_what_runs_in_older_processes_counts_on_the_node(tmp_path: Path):  # UK-11
     file, state, port = tmp_path / "boot.json", tmp_path / "state", free_port()
     with servers("a") as (a,):
@@ -80,9 +88,7 @@ def test_who_waits_in_the_old_process_is_served_first_and_once(tmp_path: Path): 
     with servers("a") as (a,):
         file.write_text(document(port, a, limits={"hard": 1, "queue": {"size": 1, "timeout": 20}}, drain=30))
         with serving(state, str(file)) as first, held(a, port) as answers:
-            waiting = threading.Thread(target=lambda: answers.append(get(port)))
-            waiting.start()
-            until_true(lambda: pool(state)["queued"] == 1, "one waits")
+            waiting = queued(state, port, answers)
             with serving(state, str(file), "--take-over"):
                 assert (pool(state)["in_flight"], pool(state)["queued"]) == (1, 1)
                 assert get(port)[0] == 503, "the queue is one queue"
@@ -98,9 +104,7 @@ def test_a_successor_that_dies_gives_the_decision_back(tmp_path: Path):  # LB-7
     with servers("a") as (a,):
         file.write_text(document(port, a, limits={"hard": 1, "queue": {"size": 1, "timeout": 20}}, drain=30))
         with serving(state, str(file)) as first, held(a, port) as answers:
-            waiting = threading.Thread(target=lambda: answers.append(get(port)))
-            waiting.start()
-            until_true(lambda: pool(state)["queued"] == 1, "one waits")
+            waiting = queued(state, port, answers)
             with serving(state, str(file), "--take-over") as second:
                 second.kill()
                 second.wait()

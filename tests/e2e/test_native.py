@@ -39,7 +39,7 @@ def processes(runtime: Path) -> list[int]:
     return found
 
 
-def test_up_change_under_load_and_down(stack: Stack, tmp_path: Path):  # LB-6, UK-4, UK-17..19
+def test_up_change_under_load_and_down(stack: Stack, tmp_path: Path):  # LB-6, UK-4, UK-17, UK-18, UK-19
     runtime, port = tmp_path / "run", free_port()
     with servers("a", "b", "c", seconds=0.005) as (a, b, c):
         stack.configure(port=port, nodes=[a.at, b.at])

@@ -205,7 +205,7 @@ def test_the_crusoe_preset_has_its_values():  # CR-15, CR-8..11, CR-14
     assert (check.path, check.timeout, check.interval, check.rise, check.fall) == (None, 5, 5, 3, 2)
 
 
-def test_the_salad_presets_have_their_values():  # SA-11..16, SA-18, SA-20
+def test_the_salad_presets_have_their_values():  # SA-11, SA-12, SA-13, SA-14, SA-15, SA-16, SA-18, SA-20
     pool = Pool(port=80, preset="salad", limits=Limits(hard=1), nodes=NODES)
     assert pool.limits.queue
     assert (pool.limits.queue.timeout, pool.timeouts.first_byte) == (100, 100)

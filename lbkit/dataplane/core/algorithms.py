@@ -62,8 +62,7 @@ class RoundRobin(Picker):
 class LeastConnections(Picker):
     """Fewest in flight for its weight; equals take turns, so that none is favoured (UK-14..16).
 
-    Nodes stand in rows of equal score, a row in the order in which they came to it. The scores that have a row are in a
-    heap; there are about as many as the most that one node has in flight.
+    Nodes stand in rows of equal score, a row in the order in which they came to it. The scores that have a row are in a heap.
     """
 
     def __init__(self) -> None:
@@ -98,9 +97,8 @@ class LeastConnections(Picker):
                 return self._pick_other(avoid)
             else:
                 node, _ = row.popitem(last=False)
-                self._put(
-                    node, (len(node.tickets) + 1) / node.share
-                )  # where it stands with one more, which is what follows
+                # where it stands with one more, which is what follows
+                self._put(node, (len(node.tickets) + 1) / node.share)
                 return node
         return None
 
@@ -108,9 +106,16 @@ class LeastConnections(Picker):
         node.score = score
         row = self._rows.get(score)
         if row is None:
+            if len(self._scores) > 2 * self._count + 64:
+                self._close_ranks()
             row = self._rows[score] = OrderedDict()
             heappush(self._scores, score)
         row[node] = None
+
+    def _close_ranks(self) -> None:
+        """Forget the rows in which nobody stands: shares that change leave scores behind that don't come again."""
+        self._rows = {score: row for score, row in self._rows.items() if row}
+        self._scores = sorted(self._rows)
 
     def _pick_other(self, avoid: Collection[NodeState]) -> NodeState | None:
         for score in sorted(self._scores):

@@ -77,9 +77,8 @@ class SourceHash(Picker):
             node: NodeState = nodes[slots[slot]]
             if node in self._room and node not in avoid:
                 return node
-        return min(
-            self._room.difference(avoid), key=lambda node: node.order
-        )  # so light beside the others that it has no slot
+        # so light beside the others that it has no slot
+        return min(self._room.difference(avoid), key=lambda node: node.order)
 
     def _rebuild(self) -> None:
         """A table for the present set."""

@@ -115,8 +115,8 @@ class Door:
 class _Acceptor:
     """One listening socket in the poller.
 
-    What it accepts are plain sockets of C: `socket.accept` makes one of Python's own around each, which costs as much
-    as the accepting.
+    What it accepts are plain sockets of C: `socket.accept` makes one of Python's own around each, for two thirds of what
+    the accepting costs.
     """
 
     def __init__(self, door: Door, listening: Listening, sock: socket.socket) -> None:

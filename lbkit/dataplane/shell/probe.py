@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from lbkit.dataplane.core.node import NodeState
 from lbkit.dataplane.shell.alarm import Alarm
@@ -20,6 +21,12 @@ from lbkit.spec.health import speaks
 
 _BODY_LIMIT = 65_536
 _CUT = "the connection closed before the answer was whole"
+
+
+@cache
+def _unverified() -> NodeSecurity:
+    """For a pool that itself speaks in the clear, and so says nothing of trust."""
+    return NodeSecurity(NodeTls(verify=False), "")
 
 
 class Probe:
@@ -46,9 +53,7 @@ class Probe:
         self._over = False
         tls = None
         if speaks(check, "http" if security is None else "https") == "https":
-            tls = security or NodeSecurity(
-                NodeTls(verify=False), ""
-            )  # a pool that speaks in the clear says nothing of trust
+            tls = security or _unverified()
         self._connection = NodeConnection(loop, node, self, tls, port)
 
     def start(self) -> None:

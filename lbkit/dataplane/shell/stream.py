@@ -175,6 +175,8 @@ class Stream:
                 self.receive(data)
             else:
                 self._end_of_input()
+        except OSError as error:
+            self._finish(error)
         except Exception:
             log.exception("a connection's handler failed")
             self._finish(None)

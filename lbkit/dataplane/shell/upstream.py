@@ -77,7 +77,7 @@ class NodeConnection:
         code = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         self._loop.poller.forget(self.sock.fileno())
         prologue = b"" if code or self.bearer is None else self.bearer.prologue()
-        if prologue and not code:
+        if prologue:
             try:
                 self.sock.send(prologue)  # an empty socket takes so little
             except OSError as error:

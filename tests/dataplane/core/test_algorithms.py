@@ -35,7 +35,7 @@ def chosen(state: PoolState, count: int) -> list[str]:
     return names
 
 
-def test_round_robin_is_sequential_and_cyclic():  # SA-2..4
+def test_round_robin_is_sequential_and_cyclic():  # SA-2, SA-3
     assert chosen(PoolState(pool(3), 0, random), 6) == ["a", "b", "c", "a", "b", "c"]
 
 
@@ -55,7 +55,7 @@ def test_weights_are_spread_smoothly():  # SA-2
     assert "aaaaaa" not in picked
 
 
-def test_least_connections_picks_from_the_set_with_the_minimum():  # UK-14..16
+def test_least_connections_picks_from_the_set_with_the_minimum():  # SA-4, UK-14, UK-15, UK-16
     state = PoolState(pool(4, algorithm="least_connections"), 0, random)
     tickets = [Ticket() for _ in range(16)]
     for ticket in tickets:
@@ -304,3 +304,17 @@ def test_a_new_order_of_the_nodes_is_the_order_in_which_they_are_packed():  # UK
         for node in every:
             picker.remove(node)
     assert picker.pick(b"", ()) is None
+
+
+def test_shares_that_change_leave_no_scores_behind():
+    settings, picker = pool(2), LeastConnections()
+    every = [NodeState(name, node, settings) for name, node in settings.nodes.items()]
+    for node in every:
+        picker.add(node)
+    every[1].tickets.add(Ticket())
+    for share in range(1, 5000):
+        every[1].share = 1 / share
+        picker.changed(every[1])
+    assert len(picker._scores) == len(picker._rows) < 100
+    assert picker.pick(b"", ()) is every[0]
+    assert picker.pick(b"", (every[0],)) is every[1]

@@ -47,7 +47,7 @@ def test_hard_1_serves_one_at_a_time_and_the_queue_in_order():  # SA-7..9, UK-11
     assert "waiting=0 <a up 0/1>" in repr(state)
 
 
-def test_who_waits_too_long_is_refused_and_never_sent():  # SA-11..13
+def test_who_waits_too_long_is_refused_and_never_sent():  # SA-11, SA-12, SA-13
     state = PoolState(pool(1, limits=QUEUE), 0, random)
     first, _ = arrive(state)
     late, _ = arrive(state, now=3)
@@ -142,7 +142,7 @@ def test_a_removed_node_that_returns_keeps_the_count_of_what_it_still_does():  #
     assert state.expire(100) == []  # the removal's deadline went with it
 
 
-def test_a_server_under_another_name_keeps_the_count_of_what_it_does():  # UK-11, UK-17..19
+def test_a_server_under_another_name_keeps_the_count_of_what_it_does():  # UK-11, UK-17, UK-18, UK-19
     state = PoolState(pool(2, limits=QUEUE), 0, random)
     first, _ = arrive(state)
     second, _ = arrive(state)
@@ -221,7 +221,7 @@ def test_an_idle_removed_node_is_forgotten_at_once():  # UK-4
     assert state.configure(pool(nodes={"b": {"address": "10.0.0.2"}}), 0) == [Gone(leaving)]
 
 
-def test_adding_a_node_keeps_the_counts_of_others_and_serves_who_waits():  # UK-17..19, LB-6
+def test_adding_a_node_keeps_the_counts_of_others_and_serves_who_waits():  # UK-17, UK-18, UK-19, LB-6
     state = PoolState(pool(1, limits=QUEUE), 0, random)
     arrive(state)
     waiting, _ = arrive(state)

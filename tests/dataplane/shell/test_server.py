@@ -23,7 +23,7 @@ def config(found: Spec) -> BootConfig:
 
 
 @run
-async def test_nodes_change_under_load_without_a_failure():  # LB-6, UK-4, UK-17..19
+async def test_nodes_change_under_load_without_a_failure():  # LB-6, UK-4, UK-17, UK-18, UK-19
     async with nodes("a", "b", "c") as (a, b, c):
         port = free_port()
         answers: list[int] = []

@@ -148,9 +148,7 @@ def _reach(
             known = judged(f"pools.{name}.nodes.{label}.address", node.address, address)
             host = Text((known, "/32")) if is_output(known) else f"{known}/32"
             way = _rule(_OUT, balancer, port, {"cidr_ipv4": host})
-            way.replaced_on = (
-                ("cidrIpv4",) if is_output(known) else ()
-            )  # the node that leaves is reached until it is out
+            way.replaced_on = ("cidrIpv4",) if is_output(known) else ()  # a node that leaves is reached until it is out
             yield key("out", at, port), way
 
 

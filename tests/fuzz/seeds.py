@@ -78,9 +78,19 @@ WORDS = [
     b";a=b", b',"\\', b"_",
 ]  # fmt: skip
 """What a fuzzer would take long to guess."""
+_ROWS = [
+    b"\x00".join(b"POST / HTTP/1.1\r\nHost: a\r\nX: %d\r\nContent-Length: %d\r\n\r\n" % (it, it) for it in range(5)),
+    b"\x00".join(
+        b"GET /a HTTP/1.0\r\nVia: 1.%d a\r\nHost: h%d\r\nConnection: close\r\n\r\n" % (it, it) for it in range(5)
+    ),
+    b"\x00".join(b"GET http://b/ HTTP/1.1\r\nHost: %d\r\n\r\n" % it for it in range(5)),
+    b"\x00".join(b"HTTP/1.1 200 OK\r\nDate: %d\r\nContent-Length: %d\r\n\r\n" % (it, it) for it in range(5)),
+    b"\x00".join(b"HTTP/1.1 200 OK\r\nX: %d\r\nTransfer-Encoding: chunked\r\n\r\n" % it for it in range(5)),
+]
 SEEDS: dict[str, list[bytes]] = {
     "request_head": _CATALOGUE,
     "answer_head": _ANSWERS,
+    "heads_in_a_row": _ROWS,
     "chunked_body": _CHUNKS,
     "proxy_header": _proxies(),
     "client_hello_name": [

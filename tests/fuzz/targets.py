@@ -57,11 +57,11 @@ def _read_in_pieces(data: bytes) -> requests.Request | str | None:
 def _said(found: requests.Request | str | None) -> object:
     if not isinstance(found, requests.Request):
         return found
-    return found.method, found.target, found.host, found.length, found.lines, found.head_length, found.keep_alive
+    return found.method, found.target, found.host, found.length, found.text, found.head_length, found.keep_alive
 
 
 def _goes_on_as_itself(request: requests.Request) -> None:
-    forwarded = onward.forwarded(request, b"192.0.2.1", b"http", len(request.lines) % 2 == 0)
+    forwarded = onward.forwarded(request, b"192.0.2.1", b"http", len(request.text) % 2 == 0)
     sent = onward.head_for_node(
         request, forwarded, b"id", request.host or b"node:80", onward.traceparent(request, b"t")
     )
@@ -87,13 +87,35 @@ def answer_head(data: bytes) -> None:
         sent = answers.head_for_client(answer, chunked=chunked, close=False, old_client=False, date=b"today")
         again = answers.read(sent, method, websocket=answer.status == 101)
         assert again is not None
-        assert (again.status, again.reason, again.head_length) == (answer.status, answer.reason, len(sent))
+        assert (again.status, again.reason, again.head_length) == (answer.status, answer.reason or b"", len(sent))
         assert b"date" in again.found
     if answer.plain:
         head = data[: answer.head_length].lower()
         assert head.startswith(b"http/1.1 ")
         assert head.count(b"\r\ncontent-length:") == 1
         assert b"\r\ntransfer-encoding:" not in head
+
+
+def heads_in_a_row(data: bytes) -> None:
+    """One reader reads each as the first one; NUL, which no head has, is between them."""
+    requests_reader, answers_reader = requests.Reader(_LIMITS), answers.Reader()
+    asked = requests.parse(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", _LIMITS)
+    for head in data.split(b"\x00"):
+        assert meant(requests_reader.read, head) == meant(requests.read, head, _LIMITS)
+        assert meant(answers_reader.read, head, asked) == meant(answers.read, head, b"GET")
+
+
+def meant(read: Callable[..., object], *given: object) -> object:
+    """Everything that a head was taken for, or why it was refused."""
+    try:
+        found = read(*given)
+    except BadMessage as error:
+        return error.status, error.reason
+    if found is None:
+        return None
+    said = {slot: getattr(found, slot) for slot in type(found).__slots__}  # type: ignore[attr-defined]
+    body = said.pop("body", None)
+    return said, type(body), getattr(body, "left", None)
 
 
 def chunked_body(data: bytes) -> None:
@@ -173,5 +195,13 @@ def certificate_names(data: bytes) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
-    for target in (request_head, answer_head, chunked_body, proxy_header, client_hello_name, certificate_names)
+    for target in (
+        request_head,
+        answer_head,
+        heads_in_a_row,
+        chunked_body,
+        proxy_header,
+        client_hello_name,
+        certificate_names,
+    )
 }

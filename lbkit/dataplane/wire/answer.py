@@ -12,8 +12,8 @@ from http import HTTPStatus
 from lbkit.dataplane.wire import fields
 from lbkit.dataplane.wire.body import NOTHING, Body, ChunkedBody, LengthBody, UntilCloseBody
 from lbkit.dataplane.wire.errors import BadMessage
-from lbkit.dataplane.wire.lately import Lately
 from lbkit.dataplane.wire.request import Request
+from lbkit.dataplane.wire.template import Templates
 from lbkit.spec import Redirect, Route, Sticky
 
 _LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: (" + fields.VALUE + rb"))?")
@@ -21,6 +21,7 @@ _MOST_DIGITS = 18
 _COMMA = ord(",")
 _REMOVED = fields.HOP_BY_HOP | {b"content-length"}
 _FIELDS = fields.Sorter(_REMOVED | {b"date"}, _REMOVED)
+_DECISIVE = frozenset((b"connection", b"transfer-encoding", b"upgrade"))
 HEAD_LIMIT = 65_536
 ALLOW = b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
 
@@ -34,17 +35,19 @@ class Answer:
         "head_length",
         "keep_alive",
         "length",
-        "lines",
         "plain",
         "reason",
         "status",
+        "text",
         "version",
     )
 
-    def __init__(self, status: int, reason: bytes, version: int, lines: list[bytes], found: fields.Found) -> None:
-        self.status, self.reason, self.version = status, reason, version
-        self.lines, self.found = lines, found
-        """Field lines to pass on, and watched values by lower-case name."""
+    def __init__(self, status: int, reason: bytes | None, version: int, text: bytes, found: fields.Found) -> None:
+        self.status, self.version = status, version
+        self.reason = reason
+        """None where not even the blank before it was there."""
+        self.text, self.found = text, found
+        """Field lines to pass on, each with its end, and watched values by lower-case name."""
         self.body: Body = NOTHING
         self.length: int | None = None
         """Content-Length as the node gave it, also where no body follows."""
@@ -55,25 +58,40 @@ class Answer:
         self.keep_alive = version == 1
         """Whether the node keeps the connection after this answer."""
 
-    def understand(self, said_why: bool) -> None:
-        """Draw the conclusions from the fields. `said_why`: there was a reason phrase, were it empty."""
+    def conclude(self, method: bytes) -> None:
+        """What follows from the fields of an answer to a request of this method. Raises BadMessage."""
         found, version = self.found, self.version
         self.plain = (
             len(found) == 2 and b"date" in found and b"content-length" in found and version == 1 and self.status >= 200
-            and self.status != 204 and said_why and _COMMA not in found[b"content-length"]
+            and self.status != 204 and self.reason is not None and _COMMA not in found[b"content-length"]
         )  # fmt: skip
         if b"connection" in found:
             wants = fields.tokens(found[b"connection"])
             self.keep_alive = b"close" not in wants and (version == 1 or b"keep-alive" in wants)
+        if self.status != 101:
+            self._frame(method)
 
     def again(self) -> Answer:
         """The same head, with a body that is still to be read."""
-        other = Answer(self.status, self.reason, self.version, self.lines, self.found)
+        other = Answer(self.status, self.reason, self.version, self.text, self.found)
         other.length, other.head_length = self.length, self.head_length
         other.keep_alive, other.plain = self.keep_alive, self.plain
         body = self.body
         other.body = body if body is NOTHING else body.again()
         return other
+
+    def _frame(self, method: bytes) -> None:
+        found, status = self.found, self.status
+        bodiless = method == b"HEAD" or status < 200 or status == 204 or status == 304
+        if b"transfer-encoding" in found:
+            _check_chunked(found, self.version)
+            if not bodiless:
+                self.body = ChunkedBody()
+        elif b"content-length" in found:
+            length = self.length = _length(found[b"content-length"])
+            self.body = LengthBody(length) if length and not bodiless else NOTHING
+        elif not bodiless:
+            self.body, self.keep_alive = UntilCloseBody(), False
 
     @property
     def interim(self) -> bool:
@@ -84,8 +102,12 @@ def find_head(data: bytes) -> int:
     """Length of the head, or 0 while it is not complete. Raises BadMessage when it is too long."""
     end = data.find(b"\r\n\r\n", 0, HEAD_LIMIT)
     if end < 0 and len(data) >= HEAD_LIMIT:
-        raise BadMessage(502, "The node's answer has too long a head.")
+        raise _too_long()
     return end + 4 if end >= 0 else 0
+
+
+def _too_long() -> BadMessage:
+    return BadMessage(502, "The node's answer has too long a head.")
 
 
 def read(data: bytes, method: bytes, websocket: bool = False) -> Answer | None:
@@ -99,54 +121,50 @@ def read(data: bytes, method: bytes, websocket: bool = False) -> Answer | None:
     head = data[: length - 4].split(b"\r\n")
     match = _LINE.fullmatch(head[0])
     try:
-        lines, found = _FIELDS.sort(head)
+        text, found = _FIELDS.sort(head)
     except fields.Malformed:
         match = None
     if match is None:
         raise BadMessage(502, "The node's answer is not HTTP/1.")
     minor, code, reason = match.groups()
-    status = int(code)
-    answer = Answer(status, reason or b"", 1 if minor == b"1" else 0, lines, found)
-    answer.understand(reason is not None)
+    answer = Answer(int(code), reason, 1 if minor == b"1" else 0, text, found)
     answer.head_length = length
-    if status == 101:
+    if answer.status == 101:
         _check_switch(found, websocket)
-        return answer
-    if b"transfer-encoding" in found:
-        _check_chunked(found, answer.version)
-        if method != b"HEAD" and status >= 200 and status != 204 and status != 304:
-            answer.body = ChunkedBody()
-        return answer
-    if b"content-length" in found:
-        length = answer.length = _length(found[b"content-length"])
-        if length and method != b"HEAD" and status >= 200 and status != 204 and status != 304:
-            answer.body = LengthBody(length)
-    elif method != b"HEAD" and status >= 200 and status != 204 and status != 304:
-        answer.body, answer.keep_alive = UntilCloseBody(), False
+    answer.conclude(method)
     return answer
 
 
 class Reader:
-    """Reads answers of one pool's nodes. The same octets mean the same, so a head that was read lately is not read again."""
+    """Reads answers of one pool's nodes. Most are like others that came before, and are not read by lines."""
 
     def __init__(self) -> None:
-        self._lately: Lately[Answer] = Lately(256, 1024)
+        self._templates = Templates(_FIELDS, _DECISIVE, _filled)
 
     def read(self, data: bytes, request: Request) -> Answer | None:
         """As the function `read`."""
         if request.method == b"HEAD" or request.websocket:
             return read(data, request.method, request.websocket)
-        end = data.find(b"\r\n\r\n") + 4
-        head = data[:end]
-        known = self._lately.get(head)
+        known = self._templates.read(data)
         if known is not None:
             body = known.body
-            whole = type(body) is LengthBody and len(data) - end == body.left  # then nobody feeds it
+            whole = type(body) is LengthBody and len(data) - known.head_length == body.left  # then nobody feeds it
             return known if whole else known.again()
         answer = read(data, request.method)
         if answer is not None and answer.status >= 200:
-            self._lately.add(head, answer.again())
+            self._templates.learn(data, answer.head_length, answer.found, answer.again())
         return answer
+
+
+def _filled(like: Answer, text: bytes, found: fields.Found, length: int) -> Answer:
+    if length > HEAD_LIMIT:
+        raise _too_long()
+    answer = like.again()
+    answer.text, answer.head_length = text, length
+    if found:
+        answer.found = like.found | found
+        answer.conclude(b"GET")
+    return answer
 
 
 def parse(head: bytes, method: bytes, websocket: bool = False) -> Answer:
@@ -161,7 +179,7 @@ def head_for_client(
     answer: Answer, *, chunked: bool, close: bool, old_client: bool, date: bytes, extra: bytes = b""
 ) -> bytes:
     """The head as it goes to a client. `old_client`: HTTP/1.0, which must be told when the connection stays."""
-    lines, status = answer.lines, answer.status
+    status = answer.status
     framing = b""
     if chunked:
         framing = b"Transfer-Encoding: chunked\r\n"
@@ -176,7 +194,7 @@ def head_for_client(
     elif status >= 200 and (close or old_client):
         framing += b"Connection: close\r\n" if close else b"Connection: keep-alive\r\n"
     return b"HTTP/1.1 %d %b\r\n%b%b%b\r\n" % (
-        status, answer.reason, b"\r\n".join(lines) + b"\r\n" if lines else b"", framing, extra,
+        status, answer.reason or b"", answer.text, framing, extra,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from itertools import islice
 
 from lbkit.dataplane.wire.errors import BadMessage
@@ -26,6 +27,7 @@ which may appear once only fails its own grammar when it appears twice."""
 
 
 Kind = tuple[bytes, bytes, bool]
+"""Name and value of a watched line, both empty for others, and whether it is removed."""
 _PASSED_ON: Kind = (b"", b"", False)
 _KNOWN_LINES, _KNOWN_LENGTH = 1024, 256
 
@@ -54,8 +56,8 @@ class Sorter:
         self._known: dict[bytes, Kind] = {}
         self._names: dict[bytes, tuple[bytes, bool, bool]] = {}
 
-    def sort(self, head: list[bytes]) -> tuple[list[bytes], Found]:
-        """The lines to pass on and the watched values without the blanks around them. The first line is not looked at.
+    def sort(self, head: list[bytes]) -> tuple[bytes, Found]:
+        """The lines to pass on, as text, and the watched values without the blanks around them. The first line is not looked at.
 
         Removed fields are not passed on, nor those that Connection nominates. Raises Malformed, and BadMessage.
         """
@@ -73,13 +75,18 @@ class Sorter:
             found[name] = found[name] + b"," + value if name in found else value
             if not removed:
                 lines.append(line)
-        if b"connection" in found and found[b"connection"] not in _USUAL:
+        if b"connection" in found and found[b"connection"] not in USUAL:
             nominated = tokens(found[b"connection"])
             lines = _without_nominated(lines, nominated)
             for name in nominated:
                 if name not in self._removed:
                     found.pop(name, None)
-        return lines, found
+        lines.append(b"")
+        return b"\r\n".join(lines), found
+
+    def kind(self, line: bytes) -> Kind:
+        """What is to be done with it. Raises Malformed, and BadMessage."""
+        return self._known.get(line) or self._look(line)
 
     def _look(self, line: bytes) -> Kind:
         match = _FIELD.fullmatch(line)
@@ -107,7 +114,7 @@ class Sorter:
         return found
 
 
-_USUAL = frozenset((b"keep-alive", b"close", b"Keep-Alive", b"Close"))
+USUAL = frozenset((b"keep-alive", b"close", b"Keep-Alive", b"Close"))
 
 
 def _without_nominated(lines: list[bytes], nominated: list[bytes]) -> list[bytes]:
@@ -115,11 +122,15 @@ def _without_nominated(lines: list[bytes], nominated: list[bytes]) -> list[bytes
     return [line for line in lines if line[: line.index(b":") + 1].lower() not in names]
 
 
-def value(lines: list[bytes], name: bytes) -> bytes | None:
-    """The first value of this lower-case name among lines."""
-    start = name + b":"
-    found = next((line for line in lines if line[: len(start)].lower() == start), None)
-    return None if found is None else found[len(start) :].strip(b" \t")
+def value(text: bytes, name: bytes) -> bytes | None:
+    """The first value of this lower-case name in a text of lines."""
+    found = _line_of(name).search(text)
+    return found[1].strip(b" \t") if found else None
+
+
+@lru_cache(256)
+def _line_of(name: bytes) -> re.Pattern[bytes]:
+    return re.compile(rb"^" + re.escape(name) + rb":([^\r]*)", re.IGNORECASE | re.MULTILINE)
 
 
 def valid(line: bytes) -> bool:

@@ -28,10 +28,8 @@ def head_for_node(
         framing = b""
     if request.websocket:
         framing += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
-    lines = request.lines
     return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%bVia: 1.%d lbkit\r\n%bX-Request-Id: %b\r\ntraceparent: %b\r\n\r\n%b" % (
-        request.method, request.target, host, b"\r\n".join(lines) + b"\r\n" if lines else b"", framing,
-        request.version, forwarded, request_id, trace, body,
+        request.method, request.target, host, request.text, framing, request.version, forwarded, request_id, trace, body,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from lbkit.dataplane.wire import fields
 from lbkit.dataplane.wire.body import EXTENSIONS_LIMIT, NOTHING, Body, ChunkedBody, LengthBody
 from lbkit.dataplane.wire.errors import BadMessage
-from lbkit.dataplane.wire.lately import Lately
+from lbkit.dataplane.wire.template import Templates
 from lbkit.spec.listener import RequestLimits
 
 _LINE = re.compile(rb"(" + fields.TOKEN + rb") ([\x21-\x7e]++) HTTP/1\.([01])")
@@ -38,6 +38,8 @@ _REMOVED = fields.HOP_BY_HOP | {
 _FIELDS = fields.Sorter(
     _REMOVED | {b"cookie", b"via"}, _REMOVED, framing=(b"content-length", b"transfer-encoding"), family=b"x-forwarded-"
 )
+_DECISIVE = frozenset((b"connection", b"expect", b"transfer-encoding", b"upgrade", b"via"))
+"""From these more is concluded than their own values; `alike` takes it over."""
 _MOST_HOPS = 10
 
 
@@ -45,18 +47,18 @@ class Request:
     """An understood request head."""
 
     __slots__ = (
-        "ends_here", "expects_continue", "found", "head_length", "host", "keep_alive", "length", "lines", "method",
-        "target", "version", "websocket",
+        "ends_here", "expects_continue", "found", "head_length", "host", "keep_alive", "length", "method", "target", "text",
+        "version", "websocket",
     )  # fmt: skip
 
     def __init__(
-        self, method: bytes, target: bytes, version: int, host: bytes, lines: list[bytes], found: fields.Found
+        self, method: bytes, target: bytes, version: int, host: bytes, text: bytes, found: fields.Found
     ) -> None:
         self.method, self.host, self.version = method, host, version
         self.target = target
         """In origin form, or `*`."""
-        self.lines, self.found = lines, found
-        """Field lines to pass on, and watched values by lower-case name."""
+        self.text, self.found = text, found
+        """Field lines to pass on, each with its end, and watched values by lower-case name."""
         self.length = _length(found, version)
         """Content-Length; None when the body is chunked."""
         self.keep_alive = version == 1
@@ -70,6 +72,15 @@ class Request:
         if b"expect" in found:
             self.expects_continue = _expects(found[b"expect"], version)
 
+    def alike(self, text: bytes, head_length: int) -> Request:
+        """With another text to pass on, from which nothing else follows."""
+        other: Request = Request.__new__(Request)
+        other.method, other.target, other.version, other.host = self.method, self.target, self.version, self.host
+        other.text, other.found, other.length, other.head_length = text, self.found, self.length, head_length
+        other.keep_alive, other.websocket = self.keep_alive, self.websocket
+        other.ends_here, other.expects_continue = self.ends_here, self.expects_continue
+        return other
+
     @property
     def has_body(self) -> bool:
         return self.length != 0
@@ -82,7 +93,7 @@ class Request:
     def value(self, name: bytes) -> bytes | None:
         """The first field of this lower-case name."""
         known = self.found.get(name)
-        return fields.value(self.lines, name) if known is None else known
+        return fields.value(self.text, name) if known is None else known
 
     def _asks_websocket(self) -> bool:
         """RFC 6455 section 4.1; every other protocol stays unasked for (RFC 9110 section 7.8 lets us ignore Upgrade)."""
@@ -97,7 +108,7 @@ def find_head(data: bytes, limits: RequestLimits) -> int:
         raise _too_long(data, limits)
     end = data.find(b"\r\n\r\n")
     if end > limits.headers or (end < 0 and len(data) > limits.headers + 3):
-        raise BadMessage(431, f"The request's head is longer than {limits.headers} octets.")
+        raise _too_much(limits)
     return end + 4 if end >= 0 else 0
 
 
@@ -133,23 +144,35 @@ def read(data: bytes, limits: RequestLimits) -> Request | None:
 
 
 class Reader:
-    """Reads the heads of one listener. The same octets mean the same, so a head that was read lately is not read again."""
+    """Reads the heads of one listener. Most are like others that came before, and are not read by lines."""
 
     def __init__(self, limits: RequestLimits) -> None:
         self._limits = limits
-        self._lately: Lately[Request] = Lately(256, 2048)
+        self._templates = Templates(_FIELDS, _DECISIVE, self._filled)
 
     def read(self, data: bytes) -> Request | None:
         """As the function `read`."""
-        end = data.find(b"\r\n\r\n")
-        if end < 0:
-            return read(data, self._limits)
-        head = data if end + 4 == len(data) else data[: end + 4]
-        request = self._lately.get(head)
+        request = self._templates.read(data)
         if request is None:
-            request = _understood(head, end, self._limits)
-            self._lately.add(head, request)
+            request = read(data, self._limits)
+            if request is not None and _is_plain(request, data):
+                self._templates.learn(data, request.head_length, request.found, request)
         return request
+
+    def _filled(self, like: Request, text: bytes, found: fields.Found, length: int) -> Request:
+        if length > self._limits.headers + 4:
+            raise _too_much(self._limits)
+        request = like.alike(text, length)
+        if found:
+            request.found = found = like.found | found
+            request.host, request.length = _host(found, like.version), _length(found, like.version)
+            _check_length(request, self._limits)
+        return request
+
+
+def _is_plain(request: Request, data: bytes) -> bool:
+    """Whether it goes on with its target and Host as they came, and nothing was added to its fields."""
+    return data.startswith(request.target, len(request.method) + 1) and b"max-forwards" not in request.found
 
 
 def parse(head: bytes, limits: RequestLimits) -> Request:
@@ -185,26 +208,30 @@ def _understood(data: bytes, end: int, limits: RequestLimits) -> Request:
     if len(target) > limits.target:
         raise BadMessage(414, f"The request target is longer than {limits.target} octets.")
     if end > limits.headers:
-        raise BadMessage(431, f"The request's head is longer than {limits.headers} octets.")
+        raise _too_much(limits)
     if len(head) > limits.fields + 1:
         raise BadMessage(431, f"More than {limits.fields} header fields.")
     try:
-        lines, found = _FIELDS.sort(head)
+        text, found = _FIELDS.sort(head)
     except fields.Malformed:
         raise _unreadable(data) from None
     version = 1 if minor == b"1" else 0
     host = _host(found, version)
     if target[0] != _SLASH or _HASH in target or method in _REFUSED:
         target, host = _origin_form(method, target, host)
-    request = Request(method, target, version, host, lines, found)
+    request = Request(method, target, version, host, text, found)
     request.head_length = end + 4
-    if limits.body is not None and request.length and request.length > limits.body:
-        raise BadMessage(413, f"The body is larger than {limits.body} octets.")
+    _check_length(request, limits)
     if method == b"OPTIONS" and b"max-forwards" in found:
         _count_down(request)
     if b"via" in found and found[b"via"].count(b" lbkit") >= _MOST_HOPS:
         raise BadMessage(508, "The request came through here before: it goes in a circle.")
     return request
+
+
+def _check_length(request: Request, limits: RequestLimits) -> None:
+    if limits.body is not None and request.length and request.length > limits.body:
+        raise BadMessage(413, f"The body is larger than {limits.body} octets.")
 
 
 def _count_down(request: Request) -> None:
@@ -213,7 +240,7 @@ def _count_down(request: Request) -> None:
     if not left.isdigit() or len(left) > _MOST_DIGITS:
         raise BadMessage(400, "Max-Forwards is one plain decimal number.")
     request.ends_here = int(left) == 0
-    request.lines.append(b"Max-Forwards: %d" % (int(left) - 1))
+    request.text += b"Max-Forwards: %d\r\n" % (int(left) - 1)
 
 
 def _unreadable(head: bytes) -> BadMessage:
@@ -221,6 +248,10 @@ def _unreadable(head: bytes) -> BadMessage:
     if version and version.groups() not in ((b"1", b"0"), (b"1", b"1")):
         return BadMessage(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here.")
     return BadMessage(400, "The request line or a header field is not as RFC 9112 writes it.")
+
+
+def _too_much(limits: RequestLimits) -> BadMessage:
+    return BadMessage(431, f"The request's head is longer than {limits.headers} octets.")
 
 
 def _too_long(data: bytes, limits: RequestLimits) -> BadMessage:

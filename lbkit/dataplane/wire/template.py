@@ -1,0 +1,139 @@
+"""Heads that differ only in some values are read by comparing octets, not line by line.
+
+A template is a head that was read, cut at the values that differ. What fits it means exactly what a reading by lines would
+find: its literal octets were read so before, and a value in between is looked at for octets that no value may have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Generic, TypeVar
+
+from lbkit.dataplane.wire import fields
+
+Read = TypeVar("Read")
+Fill = Callable[[Read, bytes, fields.Found, int], Read]
+"""From what a similar head meant, the text to pass on, the watched values that differ and the head's length: what it means."""
+_FIRST_LINES, _EACH = 64, 8
+"""How many first lines are remembered, and templates for each."""
+_LONGEST, _LONGEST_LINE = 4096, 256
+_AT_FIRST, _SELDOM = 64, 63
+_THE_FIRST: fields.Kind = (b"", b"", True)
+
+
+class Template(Generic[Read]):
+    """Heads with one first line and the same names in the same order; the lines with numbers in `differing` may differ."""
+
+    __slots__ = ("_fill", "_first", "_rest", "_start", "_text", "differing", "lines", "meaning")
+
+    def __init__(
+        self, sorter: fields.Sorter, lines: list[bytes], differing: frozenset[int], meaning: Read, fill: Fill[Read]
+    ) -> None:
+        self.lines, self.differing, self.meaning, self._fill = lines, differing, meaning, fill
+        literals, texts, values = [b""], [b""], []
+        for number, line in enumerate(lines):
+            name, _, removed = sorter.kind(line) if number else _THE_FIRST
+            literal = line[: line.index(b":") + 1] if number in differing else line + b"\r\n"
+            literals[-1] += literal
+            texts[-1] += b"" if removed else literal
+            if number in differing:
+                values.append((name, removed))
+                literals.append(b"\r\n")
+                texts.append(b"" if removed else b"\r\n")
+        literals[-1] += b"\r\n"
+        self._first, self._start, self._text = literals[0], len(literals[0]), texts[0]
+        self._rest = [
+            (literal, len(literal), text, *value)
+            for literal, text, value in zip(literals[1:], texts[1:], values, strict=True)
+        ]
+
+    def read(self, data: bytes) -> Read | None:
+        """What the head at the start of `data` means, if it fits."""
+        if not data.startswith(self._first):
+            return None
+        rest = self._rest
+        if not rest:
+            return self.meaning
+        at, pieces, found = self._start, [self._text], {}
+        for literal, length, text, name, removed in rest:
+            end = data.find(b"\r\n", at)
+            value = data[at:end]
+            if not data.startswith(literal, end) or not value.decode("latin-1").isprintable():
+                return None
+            if name:
+                found[name] = value.strip(b" ")
+            if not removed:
+                pieces.append(value)
+            pieces.append(text)
+            at = end + length
+        return self._fill(self.meaning, b"".join(pieces), found, at)
+
+
+class Templates(Generic[Read]):
+    """Those of one reader, learned from the heads that it had to read by lines."""
+
+    def __init__(self, sorter: fields.Sorter, fixed: Collection[bytes], fill: Fill[Read]) -> None:
+        """`fixed`: lower-case names whose values decide what else a head means, so they never differ."""
+        self._sorter, self._fixed, self._fill = sorter, fixed, fill
+        self._known: dict[bytes, list[Template[Read]]] = {}
+        self._last: Template[Read] | None = None
+        self._missed = 0
+
+    def read(self, data: bytes) -> Read | None:
+        """What the head at the start of `data` means; None when it has to be read by lines, or is not whole."""
+        last = self._last
+        if last is not None and (found := last.read(data)) is not None:
+            return found
+        for template in self._known.get(data[: data.find(b"\r\n")], ()):
+            if template is not last and (found := template.read(data)) is not None:
+                self._last = template
+                return found
+        return None
+
+    def learn(self, data: bytes, length: int, found: fields.Found, meaning: Read) -> None:
+        """From the head at the start of `data`. Where all heads are new, most are not learned from."""
+        first = data[: data.find(b"\r\n")]
+        known = self._known.get(first)
+        if known is None:
+            self._remember(first)
+            return
+        self._missed += 1
+        if self._missed > _AT_FIRST and self._missed & _SELDOM:
+            return
+        if length > _LONGEST or found.get(b"connection", b"close") not in fields.USUAL:
+            return
+        lines = data[: length - 4].split(b"\r\n")
+        old, differing = next(
+            ((old, differing) for old in known if (differing := self._difference(old, lines)) is not None),
+            (None, set()),
+        )
+        if old is not None:
+            known.remove(old)
+            differing |= old.differing
+        self._last = Template(self._sorter, lines, frozenset(differing), meaning, self._fill)
+        known.insert(0, self._last)
+        del known[_EACH:]
+
+    def _remember(self, first: bytes) -> None:
+        """Nothing is learned for a first line that is not seen again."""
+        if len(self._known) >= _FIRST_LINES:
+            self._known.clear()
+        if len(first) <= _LONGEST_LINE:
+            self._known[first] = []
+
+    def _difference(self, template: Template[Read], lines: list[bytes]) -> set[int] | None:
+        """Which lines differ, if in nothing but values that may."""
+        theirs = template.lines
+        if len(lines) != len(theirs):
+            return None
+        differing = {number for number, line in enumerate(lines) if line != theirs[number]}
+        return differing if all(self._may_differ(theirs, lines, number) for number in differing) else None
+
+    def _may_differ(self, some: list[bytes], others: list[bytes], number: int) -> bool:
+        spelled, colon, _ = some[number].partition(b":")
+        name = self._sorter.kind(some[number])[0]
+        return (
+            others[number].startswith(spelled + colon)
+            and name not in self._fixed
+            and (not name or [self._sorter.kind(line)[0] for line in some[1:]].count(name) == 1)
+        )

@@ -1,18 +1,21 @@
 """4 nodes against 1,000: what the number of nodes costs for each request, and the probes of so many.
 
-With 1,000 nodes every connection to a node is cold when its turn comes, which costs HAProxy, too: compare the two.
+With 1,000 nodes every connection to a node is cold in the kernel when its turn comes, which costs HAProxy, too: compare
+the two. `work` is without the probes, `own` without the kernel as well.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from bench import peers
 from bench.loads import requests
 from bench.peers import Node, Peer
 from bench.report import Row, Run, rows
-from bench.stage import Stage, cpu, free_ports, origin
+from bench.stage import Stage, cpu, free_ports, origin, outside_the_kernel
 
+Clock = Callable[[int], float]
 FEW, MANY = 4, 1_000
 _SETTLED = 6.0
 """Seconds until every node was probed once."""
@@ -33,21 +36,25 @@ def compare(stage: Stage, period: int, rounds: int, seconds: float) -> list[Row]
     runs: dict[str, list[Run]] = {}
     for _ in range(rounds):
         for peer in contenders:
+            own = outside_the_kernel(peer.pid)
             run = requests.get(stage, peer, seconds)
-            runs.setdefault(peer.name, []).append(run)
-            less = Run(run.cpu - probing[peer.name] * run.seconds, run.units, run.seconds, run.errors)
-            runs.setdefault(f"{peer.name}, work", []).append(less)
+            own = outside_the_kernel(peer.pid) - own
+            work = run.cpu - probing[peer.name, cpu] * run.seconds
+            own -= probing[peer.name, outside_the_kernel] * run.seconds
+            for what, spent in {"": run.cpu, ", work": work, ", own": own}.items():
+                runs.setdefault(peer.name + what, []).append(Run(spent, run.units, run.seconds, run.errors))
     for peer in contenders:
         stage.end(peer.process)
     return rows("GET, number of nodes", "req", runs, {name: _base(name) for name in runs})
 
 
-def _probing(contenders: list[Peer], seconds: float) -> dict[str, float]:
-    """Share of a core that each spends with nothing to do but its probes; `work` is what is left without it."""
+def _probing(contenders: list[Peer], seconds: float) -> dict[tuple[str, Clock], float]:
+    """Share of a core that each spends with nothing to do but its probes."""
     time.sleep(_SETTLED)
-    before, began = {peer.name: cpu(peer.pid) for peer in contenders}, time.monotonic()
+    pids = {peer.name: peer.pid for peer in contenders}
+    before = {(name, clock): clock(pid) for name, pid in pids.items() for clock in (cpu, outside_the_kernel)}
     time.sleep(seconds)
-    return {peer.name: (cpu(peer.pid) - before[peer.name]) / (time.monotonic() - began) for peer in contenders}
+    return {(name, clock): (clock(pids[name]) - spent) / seconds for (name, clock), spent in before.items()}
 
 
 def _base(name: str) -> str:

@@ -13,11 +13,14 @@ import math
 import select
 import selectors
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from contextvars import Context
+from time import monotonic
+from typing import Any, Protocol, TypeVarTuple
 
 from lbkit.dataplane.shell.alarm import Wheel
 
 log = logging.getLogger("lbkit.loop")
+Args = TypeVarTuple("Args")
 READ, WRITE = select.EPOLLIN, select.EPOLLOUT
 
 
@@ -55,6 +58,8 @@ class Poller(selectors.BaseSelector):
         """Those that have something to send at the end of this round."""
         self.ended: list[tuple[Callable[[Exception | None], None], Exception | None]] = []
         """What is to be called then, with its error, for connections that ended."""
+        self.stirred = False
+        """Whether asyncio was given something to do while watchers were served."""
 
     # -- watchers ----------------------------------------------------------------------------------------------------
 
@@ -101,12 +106,26 @@ class Poller(selectors.BaseSelector):
         return key
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Serve the watchers until asyncio has something to do, or `timeout` seconds are over.
+
+        A turn of asyncio's for each round would cost as much as a chunk of a stream.
+        """
+        until = math.inf if timeout is None else monotonic() + timeout
+        self.stirred = False
         self._settle()
-        wait = -1.0 if timeout is None else 0.0 if timeout <= 0 else math.ceil(timeout * 1e3) * 1e-3
-        try:
-            found = self._epoll.poll(wait, 256)
-        except InterruptedError:
-            return []
+        while True:
+            wait = 0.0 if self.stirred or timeout == 0 else until - monotonic()
+            try:
+                found = self._epoll.poll(-1.0 if wait == math.inf else math.ceil(max(0.0, wait) * 1e3) * 1e-3, 256)
+            except InterruptedError:
+                return []
+            ready = self._serve(found)
+            self._settle()
+            if ready or self.stirred or not found or monotonic() >= until:
+                return ready
+
+    def _serve(self, found: list[tuple[int, int]]) -> list[tuple[selectors.SelectorKey, int]]:
+        """Tell the watchers; what is asyncio's own."""
         ready: list[tuple[selectors.SelectorKey, int]] = []
         watchers = self._watchers
         for fd, mask in found:
@@ -120,7 +139,6 @@ class Poller(selectors.BaseSelector):
                 events = (mask & ~READ and selectors.EVENT_WRITE) | (mask & ~WRITE and selectors.EVENT_READ)
                 if events & key.events:
                     ready.append((key, events & key.events))
-        self._settle()
         return ready
 
     def _settle(self) -> None:
@@ -161,6 +179,18 @@ class Loop(asyncio.SelectorEventLoop):
         self.poller = Poller()
         self.wheel = Wheel(self)
         super().__init__(self.poller)
+
+    def call_soon(
+        self, callback: Callable[[*Args], object], *args: *Args, context: Context | None = None
+    ) -> asyncio.Handle:
+        self.poller.stirred = True
+        return super().call_soon(callback, *args, context=context)
+
+    def call_at(
+        self, when: float, callback: Callable[[*Args], object], *args: *Args, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        self.poller.stirred = True
+        return super().call_at(when, callback, *args, context=context)
 
 
 def _mask(events: int) -> int:

@@ -11,7 +11,7 @@ import pytest
 
 from lbkit.dataplane.shell.loop import READ, Loop
 
-PATIENCE = 20.0
+PATIENCE = 10.0
 
 
 class Busy:
@@ -50,6 +50,7 @@ def soon(loop: Loop, awaited: asyncio.Future[None]) -> None:
     guard = threading.Timer(PATIENCE, loop.call_soon_threadsafe, (loop.stop,))
     guard.start()
     loop.run_until_complete(awaited)
+    assert guard.is_alive(), "it only came when the guard woke the loop"
     guard.cancel()
 
 

@@ -17,6 +17,11 @@ CHECK_STATUS = """exit status:
   1  a spec is wrong, or the target that was named can't do it
   2  a file can't be read, or a program's configuration is missing
 """
+SERVE_STATUS = """exit status:
+  0  a signal ended it, or a successor took over
+  1  the spec is wrong, or not for this home
+  2  it can't start: a file, folder, port or URL can't be used
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -124,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     listing = command("targets", targets)
     listing.add_argument("--markdown", action="store_true", help="as the page in docs/")
     serving = command("serve", serve)
+    serving.formatter_class, serving.epilog = argparse.RawDescriptionHelpFormatter, SERVE_STATUS
     serving.add_argument(
         "--config", required=True, help="boot configuration or spec: YAML, JSON or Python file, or a URL"
     )

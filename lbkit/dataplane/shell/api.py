@@ -142,6 +142,8 @@ class Api:
 
     def _act(self, pool: str, node: str, action: Any, body: bytes) -> Reply:
         self._commanded(pool, node)
+        if body:
+            return problem(400, f"{action} says all there is to say: send it without a body")
         dispatcher = self._server.pools[pool]
         if action == "wake":
             dispatcher.wake(node)
@@ -189,6 +191,8 @@ class _NoSuch(Exception):
 def _object(body: bytes) -> dict[str, Any] | Reply:
     try:
         data = json.loads(body)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         return problem(400, f"The body is not JSON: {error}")
+    except RecursionError:
+        return problem(400, "The body is nested too deeply")
     return data if isinstance(data, dict) else problem(400, "The body is not a JSON object")

@@ -7,6 +7,7 @@ import contextlib
 import hmac
 import os
 import re
+from http import HTTPStatus
 from pathlib import Path
 from typing import Protocol
 
@@ -151,7 +152,8 @@ def _token(path: Path | None) -> bytes:
 
 def _bytes(reply: Reply) -> bytes:
     lines = [
-        f"HTTP/1.1 {reply.status} lbkit", f"Content-Type: {reply.content_type}", f"Content-Length: {len(reply.body)}",
+        f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}", f"Content-Type: {reply.content_type}",
+        f"Content-Length: {len(reply.body)}",
         "Cache-Control: no-store", "X-Content-Type-Options: nosniff", "Connection: close", *reply.headers,
     ]  # fmt: skip
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + reply.body

@@ -51,7 +51,7 @@ _READY = _call("ready", "Whether every pool can serve, and the reasons where not
 
 
 def _act(name: str, text: str) -> dict[str, Any]:
-    return {"parameters": _NODE, "post": _call(name, text, "NodeStatus", None, 404)}
+    return {"parameters": _NODE, "post": _call(name, text, "NodeStatus", None, 400, 404)}
 
 
 DESCRIPTION: dict[str, Any] = {

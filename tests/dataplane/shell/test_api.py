@@ -152,8 +152,10 @@ async def test_every_described_error_happens_and_changes_nothing(method: str, pa
         before = steady(server)
         seen = set()
         for called, body in tries:
-            if called == filled and method != "PUT" and 503 not in wanted and method != "DELETE":
+            if called == filled and method == "GET" and 503 not in wanted:
                 continue
+            if called == filled and method == "POST" and not body:
+                continue  # which is right
             seen.add(checked(api, method, called, body, path))
             if max(seen) >= 400:
                 assert steady(server) == before
@@ -247,6 +249,7 @@ async def test_tcp_answers_who_knows_the_token_and_shows_others_only_the_empty_p
             for line in ("GET /v1/status", "GET /metrics", "POST /v1/pools/p/nodes/a/drain", "GET /v1/nothing"):
                 status, head, body = await said(port, request(line, **wrong))
                 assert status == 401
+                assert head.startswith("HTTP/1.1 401 Unauthorized\r\n")
                 assert "WWW-Authenticate: Bearer" in head
                 assert b"asks for the bearer token" in body
         assert server.status()["pools"]["p"]["nodes"]["a"]["admin_state"] == "ready"

@@ -14,7 +14,7 @@ from lbkit.dataplane.wire import fields
 Read = TypeVar("Read")
 Fill = Callable[[Read, bytes, fields.Found, int], Read]
 """From what a similar head meant, the text to pass on, the watched values that differ and the head's length: what it means."""
-_FIRST_LINES, _EACH = 64, 8
+_FIRST_LINES, _EACH = 32, 8
 """How many first lines are remembered, and templates for each."""
 _LONGEST, _LONGEST_LINE = 4096, 256
 _AT_FIRST, _SELDOM = 64, 63

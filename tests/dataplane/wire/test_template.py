@@ -161,5 +161,5 @@ def test_many_layouts_do_not_drive_out_the_usual_one_for_long(monkeypatch: pytes
     monkeypatch.setattr(requests, "read", lambda *_: pytest.fail("read by lines"))
     reader.read(chat(301))
     known = reader._templates._known
-    assert len(known) <= 64
+    assert len(known) <= 32
     assert max(map(len, known.values())) <= 8

@@ -59,12 +59,17 @@ class Request:
         """In origin form, or `*`."""
         self.text, self.found = text, found
         """Field lines to pass on, each with its end, and watched values by lower-case name."""
-        self.length = _length(found, version)
+        self.length: int | None = 0
         """Content-Length; None when the body is chunked."""
         self.keep_alive = version == 1
         self.websocket = self.ends_here = self.expects_continue = False
         self.head_length = 0
         """Octets of the head, to where the body begins."""
+
+    def conclude(self) -> None:
+        """What follows from the fields. Raises BadMessage."""
+        found, version = self.found, self.version
+        self.length = _length(found, version)
         if b"connection" in found:
             wants = fields.tokens(found[b"connection"])
             self.keep_alive = b"close" not in wants and (version == 1 or b"keep-alive" in wants)
@@ -74,9 +79,8 @@ class Request:
 
     def alike(self, text: bytes, head_length: int) -> Request:
         """With another text to pass on, from which nothing else follows."""
-        other: Request = Request.__new__(Request)
-        other.method, other.target, other.version, other.host = self.method, self.target, self.version, self.host
-        other.text, other.found, other.length, other.head_length = text, self.found, self.length, head_length
+        other = Request(self.method, self.target, self.version, self.host, text, self.found)
+        other.length, other.head_length = self.length, head_length
         other.keep_alive, other.websocket = self.keep_alive, self.websocket
         other.ends_here, other.expects_continue = self.ends_here, self.expects_continue
         return other
@@ -220,6 +224,7 @@ def _understood(data: bytes, end: int, limits: RequestLimits) -> Request:
     if target[0] != _SLASH or _HASH in target or method in _REFUSED:
         target, host = _origin_form(method, target, host)
     request = Request(method, target, version, host, text, found)
+    request.conclude()
     request.head_length = end + 4
     _check_length(request, limits)
     if method == b"OPTIONS" and b"max-forwards" in found:

@@ -135,36 +135,35 @@ def read(data: bytes, method: bytes, websocket: bool = False) -> Answer | None:
     return answer
 
 
-class Reader:
+class Reader(Templates[Answer]):
     """Reads answers of one pool's nodes. Most are like others that came before, and are not read by lines."""
 
     def __init__(self) -> None:
-        self._templates = Templates(_FIELDS, _DECISIVE, _filled)
+        super().__init__(_FIELDS, _DECISIVE)
 
     def read(self, data: bytes, request: Request) -> Answer | None:
         """As the function `read`."""
         if request.method == b"HEAD" or request.websocket:
             return read(data, request.method, request.websocket)
-        known = self._templates.read(data)
+        known = self.fitting(data)
         if known is not None:
             body = known.body
             whole = type(body) is LengthBody and len(data) - known.head_length == body.left  # then nobody feeds it
             return known if whole else known.again()
         answer = read(data, request.method)
         if answer is not None and answer.status >= 200:
-            self._templates.learn(data, answer.head_length, answer.found, answer.again())
+            self.learn(data, answer.head_length, answer.found, answer.again())
         return answer
 
-
-def _filled(like: Answer, text: bytes, found: fields.Found, length: int) -> Answer:
-    if length > HEAD_LIMIT:
-        raise _too_long()
-    answer = like.again()
-    answer.text, answer.head_length = text, length
-    if found:
-        answer.found = like.found | found
-        answer.conclude(b"GET")
-    return answer
+    def filled(self, like: Answer, text: bytes, found: fields.Found, length: int) -> Answer:
+        if length > HEAD_LIMIT:
+            raise _too_long()
+        answer = like.again()
+        answer.text, answer.head_length = text, length
+        if found:
+            answer.found = like.found | found
+            answer.conclude(b"GET")
+        return answer
 
 
 def parse(head: bytes, method: bytes, websocket: bool = False) -> Answer:

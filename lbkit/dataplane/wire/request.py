@@ -147,23 +147,23 @@ def read(data: bytes, limits: RequestLimits) -> Request | None:
     return None
 
 
-class Reader:
+class Reader(Templates[Request]):
     """Reads the heads of one listener. Most are like others that came before, and are not read by lines."""
 
     def __init__(self, limits: RequestLimits) -> None:
+        super().__init__(_FIELDS, _DECISIVE)
         self._limits = limits
-        self._templates = Templates(_FIELDS, _DECISIVE, self._filled)
 
     def read(self, data: bytes) -> Request | None:
         """As the function `read`."""
-        request = self._templates.read(data)
+        request = self.fitting(data)
         if request is None:
             request = read(data, self._limits)
             if request is not None and _is_plain(request, data):
-                self._templates.learn(data, request.head_length, request.found, request)
+                self.learn(data, request.head_length, request.found, request)
         return request
 
-    def _filled(self, like: Request, text: bytes, found: fields.Found, length: int) -> Request:
+    def filled(self, like: Request, text: bytes, found: fields.Found, length: int) -> Request:
         if length > self._limits.headers + 4:
             raise _too_much(self._limits)
         request = like.alike(text, length)

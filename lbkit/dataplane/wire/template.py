@@ -6,14 +6,13 @@ find: its literal octets were read so before, and a value in between is looked a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from abc import abstractmethod
+from collections.abc import Collection
 from typing import Generic, TypeVar
 
 from lbkit.dataplane.wire import fields
 
 Read = TypeVar("Read")
-Fill = Callable[[Read, bytes, fields.Found, int], Read]
-"""From what a similar head meant, the text to pass on, the watched values that differ and the head's length: what it means."""
 _FIRST_LINES, _EACH = 32, 8
 """How many first lines are remembered, and templates for each."""
 _LONGEST, _LONGEST_LINE = 4096, 256
@@ -24,12 +23,10 @@ _THE_FIRST: fields.Kind = (b"", b"", True)
 class Template(Generic[Read]):
     """Heads with one first line and the same names in the same order; the lines with numbers in `differing` may differ."""
 
-    __slots__ = ("_fill", "_first", "_rest", "_start", "_text", "differing", "lines", "meaning")
+    __slots__ = ("_first", "_rest", "_start", "_text", "differing", "lines", "meaning")
 
-    def __init__(
-        self, sorter: fields.Sorter, lines: list[bytes], differing: frozenset[int], meaning: Read, fill: Fill[Read]
-    ) -> None:
-        self.lines, self.differing, self.meaning, self._fill = lines, differing, meaning, fill
+    def __init__(self, sorter: fields.Sorter, lines: list[bytes], differing: frozenset[int], meaning: Read) -> None:
+        self.lines, self.differing, self.meaning = lines, differing, meaning
         literals, texts, values = [b""], [b""], []
         for number, line in enumerate(lines):
             name, _, removed = sorter.kind(line) if number else _THE_FIRST
@@ -47,7 +44,7 @@ class Template(Generic[Read]):
             for literal, text, value in zip(literals[1:], texts[1:], values, strict=True)
         ]
 
-    def read(self, data: bytes) -> Read | None:
+    def read(self, data: bytes, reader: Templates[Read]) -> Read | None:
         """What the head at the start of `data` means, if it fits."""
         if not data.startswith(self._first):
             return None
@@ -66,26 +63,30 @@ class Template(Generic[Read]):
                 pieces.append(value)
             pieces.append(text)
             at = end + length
-        return self._fill(self.meaning, b"".join(pieces), found, at)
+        return reader.filled(self.meaning, b"".join(pieces), found, at)
 
 
 class Templates(Generic[Read]):
     """Those of one reader, learned from the heads that it had to read by lines."""
 
-    def __init__(self, sorter: fields.Sorter, fixed: Collection[bytes], fill: Fill[Read]) -> None:
+    def __init__(self, sorter: fields.Sorter, fixed: Collection[bytes]) -> None:
         """`fixed`: lower-case names whose values decide what else a head means, so they never differ."""
-        self._sorter, self._fixed, self._fill = sorter, fixed, fill
+        self._sorter, self._fixed = sorter, fixed
         self._known: dict[bytes, list[Template[Read]]] = {}
         self._last: Template[Read] | None = None
         self._missed = 0
 
-    def read(self, data: bytes) -> Read | None:
+    @abstractmethod
+    def filled(self, like: Read, text: bytes, found: fields.Found, length: int) -> Read:
+        """From what a similar head meant, the text to pass on, the watched values that differ and the length: what it means."""
+
+    def fitting(self, data: bytes) -> Read | None:
         """What the head at the start of `data` means; None when it has to be read by lines, or is not whole."""
         last = self._last
-        if last is not None and (found := last.read(data)) is not None:
+        if last is not None and (found := last.read(data, self)) is not None:
             return found
         for template in self._known.get(data[: data.find(b"\r\n")], ()):
-            if template is not last and (found := template.read(data)) is not None:
+            if template is not last and (found := template.read(data, self)) is not None:
                 self._last = template
                 return found
         return None
@@ -110,7 +111,7 @@ class Templates(Generic[Read]):
         if old is not None:
             known.remove(old)
             differing |= old.differing
-        self._last = Template(self._sorter, lines, frozenset(differing), meaning, self._fill)
+        self._last = Template(self._sorter, lines, frozenset(differing), meaning)
         known.insert(0, self._last)
         del known[_EACH:]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -160,6 +162,17 @@ def test_many_layouts_do_not_drive_out_the_usual_one_for_long(monkeypatch: pytes
         reader.read(chat(number))
     monkeypatch.setattr(requests, "read", lambda *_: pytest.fail("read by lines"))
     reader.read(chat(301))
-    known = reader._templates._known
+    known = reader._known
     assert len(known) <= 32
     assert max(map(len, known.values())) <= 8
+
+
+def test_a_reader_that_nobody_needs_is_gone_without_the_collector():
+    reader = requests.Reader(LIMITS)
+    for number in range(5):
+        reader.read(chat(number))
+    gone = weakref.ref(reader)
+    gc.disable()
+    del reader
+    gc.enable()
+    assert gone() is None

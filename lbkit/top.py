@@ -29,6 +29,8 @@ _STYLES = {
     "asleep": "magenta", "waking": "magenta", "resting": "magenta",
 }  # fmt: skip
 _BAR = 8
+_NAME = 32
+"""Columns for the longest name; where there is no room for all, the last error gives way first."""
 
 
 def run(find: Callable[[], list[Path]], every: float, once: bool, sort: Sort) -> None:
@@ -133,7 +135,7 @@ def _pool(name: str, pool: dict[str, Any], sort: Sort, room: int | None) -> tupl
     nodes = ordered(pool["nodes"], sort)
     shown = nodes if room is None or len(nodes) + 2 <= room else nodes[: max(0, room - 3)]
     table = Table(box=None, pad_edge=False, expand=True, show_header=True, header_style="dim")
-    table.add_column("  node", ratio=1, no_wrap=True, overflow="ellipsis")
+    table.add_column("  node", max_width=_NAME, no_wrap=True, overflow="ellipsis")
     table.add_column("state", width=11, no_wrap=True)
     table.add_column("in flight", width=_BAR + 8, no_wrap=True)
     table.add_column("requests", width=9, justify="right", no_wrap=True)

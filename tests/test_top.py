@@ -22,9 +22,12 @@ from tests.dataplane.test_process import Process, served  # noqa: F401  a fixtur
 
 
 def drawn(
-    statuses: list[tuple[str, dict[str, Any] | str]], height: int | None = None, sort: top.Sort = "trouble"
+    statuses: list[tuple[str, dict[str, Any] | str]],
+    height: int | None = None,
+    sort: top.Sort = "trouble",
+    width: int = 80,
 ) -> str:
-    console = Console(width=80, height=height or 100, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    console = Console(width=width, height=height or 100, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     console.print(top.screen(statuses, sort, height))
     return console.export_text()
 
@@ -59,6 +62,15 @@ def test_a_thousand_nodes_of_several_balancers_fit_the_screen(count: int):
     assert len(text.splitlines()) <= 40
     assert len(re.findall(r"and \d+ more nodes", text)) == count
     assert text.count("test  ready") == count
+
+
+@pytest.mark.parametrize("width", [50, 60])
+def test_on_a_narrow_terminal_the_last_error_gives_way_not_the_name(width: int):
+    nodes = {"gpu-node-7": fake_node(in_flight=3, last_error="Connection refused")}
+    text = drawn([("/run/lb", fake_status(nodes))], width=width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "  gpu-node-7  up" in text
+    assert "3/8" in text
 
 
 def test_names_are_text_not_markup():

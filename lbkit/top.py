@@ -29,7 +29,7 @@ _STYLES = {
     "asleep": "magenta", "waking": "magenta", "resting": "magenta",
 }  # fmt: skip
 _BAR = 8
-_NAME = 32
+_NAME = 24
 """Columns for the longest name; where there is no room for all, the last error gives way first."""
 
 
@@ -135,7 +135,8 @@ def _pool(name: str, pool: dict[str, Any], sort: Sort, room: int | None) -> tupl
     nodes = ordered(pool["nodes"], sort)
     shown = nodes if room is None or len(nodes) + 2 <= room else nodes[: max(0, room - 3)]
     table = Table(box=None, pad_edge=False, expand=True, show_header=True, header_style="dim")
-    table.add_column("  node", max_width=_NAME, no_wrap=True, overflow="ellipsis")
+    longest = 2 + max((len(key) for key, _ in shown), default=0)
+    table.add_column("  node", min_width=min(longest, _NAME), max_width=_NAME, no_wrap=True, overflow="ellipsis")
     table.add_column("state", width=11, no_wrap=True)
     table.add_column("in flight", width=_BAR + 8, no_wrap=True)
     table.add_column("requests", width=9, justify="right", no_wrap=True)

@@ -15,7 +15,8 @@ from lbkit.dataplane.wire import fields
 Read = TypeVar("Read")
 _FIRST_LINES, _EACH = 32, 8
 """How many first lines are remembered, and templates for each."""
-_LONGEST, _LONGEST_LINE = 4096, 256
+_LONGEST, _LINES, _LONGEST_FIRST = 4096, 40, 256
+"""Heads with more octets or lines, or with a longer first line, are not learned from."""
 _AT_FIRST, _SELDOM = 64, 63
 _THE_FIRST: fields.Kind = (b"", b"", True)
 
@@ -23,13 +24,15 @@ _THE_FIRST: fields.Kind = (b"", b"", True)
 class Template(Generic[Read]):
     """Heads with one first line and the same names in the same order; the lines with numbers in `differing` may differ."""
 
-    __slots__ = ("_first", "_rest", "_start", "_text", "differing", "lines", "meaning")
+    __slots__ = ("_first", "_rest", "_start", "_text", "differing", "lines", "meaning", "names")
 
     def __init__(self, sorter: fields.Sorter, lines: list[bytes], differing: frozenset[int], meaning: Read) -> None:
         self.lines, self.differing, self.meaning = lines, differing, meaning
+        kinds = [_THE_FIRST, *map(sorter.kind, lines[1:])]
+        self.names = [name for name, _, _ in kinds]
+        """Of those lines that are watched."""
         literals, texts, values = [b""], [b""], []
-        for number, line in enumerate(lines):
-            name, _, removed = sorter.kind(line) if number else _THE_FIRST
+        for number, (line, (name, _, removed)) in enumerate(zip(lines, kinds, strict=True)):
             literal = line[: line.index(b":") + 1] if number in differing else line + b"\r\n"
             literals[-1] += literal
             texts[-1] += b"" if removed else literal
@@ -73,6 +76,8 @@ class Templates(Generic[Read]):
         """`fixed`: lower-case names whose values decide what else a head means, so they never differ."""
         self._sorter, self._fixed = sorter, fixed
         self._known: dict[bytes, list[Template[Read]]] = {}
+        self._once: set[bytes] = set()
+        """First lines that may have been seen no second time: there is nothing to learn from them yet."""
         self._last: Template[Read] | None = None
         self._missed = 0
 
@@ -95,8 +100,7 @@ class Templates(Generic[Read]):
         """From the head at the start of `data`. Where all heads are new, most are not learned from."""
         first = data[: data.find(b"\r\n")]
         known = self._known.get(first)
-        if known is None:
-            self._remember(first)
+        if known is None and self._is_new(first):
             return
         self._missed += 1
         if self._missed > _AT_FIRST and self._missed & _SELDOM:
@@ -104,23 +108,33 @@ class Templates(Generic[Read]):
         if length > _LONGEST or found.get(b"connection", b"close") not in fields.USUAL:
             return
         lines = data[: length - 4].split(b"\r\n")
-        old, differing = next(
-            ((old, differing) for old in known if (differing := self._difference(old, lines)) is not None),
-            (None, set()),
-        )
-        if old is not None:
-            known.remove(old)
-            differing |= old.differing
+        if len(lines) <= _LINES:
+            self._add(first, lines, meaning)
+
+    def _is_new(self, first: bytes) -> bool:
+        if first in self._once:
+            return False
+        if len(self._once) >= _FIRST_LINES:
+            self._once.clear()
+        if len(first) <= _LONGEST_FIRST:
+            self._once.add(first)
+        return True
+
+    def _add(self, first: bytes, lines: list[bytes], meaning: Read) -> None:
+        known = self._known.get(first)
+        if known is None:
+            if len(self._known) >= _FIRST_LINES:
+                self._known.clear()
+            known = self._known[first] = []
+        differing: set[int] = set()
+        for old in known:
+            if (more := self._difference(old, lines)) is not None:
+                known.remove(old)
+                differing = more | old.differing
+                break
         self._last = Template(self._sorter, lines, frozenset(differing), meaning)
         known.insert(0, self._last)
         del known[_EACH:]
-
-    def _remember(self, first: bytes) -> None:
-        """Nothing is learned for a first line that is not seen again."""
-        if len(self._known) >= _FIRST_LINES:
-            self._known.clear()
-        if len(first) <= _LONGEST_LINE:
-            self._known[first] = []
 
     def _difference(self, template: Template[Read], lines: list[bytes]) -> set[int] | None:
         """Which lines differ, if in nothing but values that may."""
@@ -128,13 +142,13 @@ class Templates(Generic[Read]):
         if len(lines) != len(theirs):
             return None
         differing = {number for number, line in enumerate(lines) if line != theirs[number]}
-        return differing if all(self._may_differ(theirs, lines, number) for number in differing) else None
+        return differing if all(self._may_differ(template, number, lines[number]) for number in differing) else None
 
-    def _may_differ(self, some: list[bytes], others: list[bytes], number: int) -> bool:
-        spelled, colon, _ = some[number].partition(b":")
-        name = self._sorter.kind(some[number])[0]
+    def _may_differ(self, template: Template[Read], number: int, line: bytes) -> bool:
+        spelled, colon, _ = template.lines[number].partition(b":")
+        name = template.names[number]
         return (
-            others[number].startswith(spelled + colon)
+            line.startswith(spelled + colon)
             and name not in self._fixed
-            and (not name or [self._sorter.kind(line)[0] for line in some[1:]].count(name) == 1)
+            and (not name or template.names.count(name) == 1)
         )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import tracemalloc
 import weakref
+from itertools import product
 from typing import Any
 
 import pytest
@@ -82,18 +84,18 @@ def taught(first: bytes, name: bytes, value: bytes) -> list[bytes]:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("first", REQUESTS)
 def test_each_field_of_a_request_with_each_value_after_others(first: bytes, name: bytes):
-    for value in [*VALUES, b" " + b"k" * 500]:
+    for value, more in product([*VALUES, b" " + b"k" * 500], [b"", b"\r\n" + name + b": 5"]):
         reader = requests.Reader(LIMITS)
-        for data in taught(first, name, value):
+        for data in taught(first + more, name, value):
             assert meant(reader.read, data) == meant(requests.read, data, LIMITS)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("first", ANSWERS)
 def test_each_field_of_an_answer_with_each_value_after_others(first: bytes, name: bytes):
-    for value in [*VALUES, b" " + b"k" * 70_000]:
+    for value, more in product([*VALUES, b" " + b"k" * 70_000], [b"", b"\r\n" + name + b": 5"]):
         reader = answers.Reader()
-        for data in taught(first, name, value):
+        for data in taught(first + more, name, value):
             assert meant(reader.read, data, GET) == meant(answers.read, data, b"GET")
 
 
@@ -162,9 +164,33 @@ def test_many_layouts_do_not_drive_out_the_usual_one_for_long(monkeypatch: pytes
         reader.read(chat(number))
     monkeypatch.setattr(requests, "read", lambda *_: pytest.fail("read by lines"))
     reader.read(chat(301))
-    known = reader._known
-    assert len(known) <= 32
-    assert max(map(len, known.values())) <= 8
+
+
+def test_targets_that_never_come_again_drive_out_nothing(monkeypatch: pytest.MonkeyPatch):
+    reader, layouts = requests.Reader(LIMITS), [b"X-%d: y\r\n" % number for number in range(4)]
+    for number in range(400):
+        for more in layouts:
+            reader.read(chat(number, more))
+        reader.read(b"GET /items/%d HTTP/1.1\r\nHost: a\r\n\r\n" % number)
+        reader.read(b"GET /items/%d%b HTTP/1.1\r\nHost: a\r\n\r\n" % (number, b"x" * 300))
+    monkeypatch.setattr(requests, "read", lambda *_: pytest.fail("read by lines"))
+    for more in layouts:
+        reader.read(chat(401, more))
+    assert len(reader._once) <= 32
+
+
+@pytest.mark.parametrize(("count", "size", "differing"), [(38, 95, 38), (120, 12, 120), (1, 9000, 0), (12, 300, 6)])
+def test_what_is_remembered_has_a_bound(count: int, size: int, differing: int):
+    reader = answers.Reader()
+    tracemalloc.start()
+    for first, layout, turn in product(range(64), range(12), range(3)):
+        values = [turn] * differing + [0] * (count - differing)
+        lines = [b"%c%d:%d%b" % (97 + layout, number, value, b"y" * size) for number, value in enumerate(values)]
+        reader._missed = 0
+        reader.read(b"HTTP/1.1 200 %d\r\nContent-Length: 0\r\n%b\r\n\r\n" % (first, b"\r\n".join(lines)), GET)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 5_200_000
 
 
 def test_a_reader_that_nobody_needs_is_gone_without_the_collector():

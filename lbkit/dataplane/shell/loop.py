@@ -114,7 +114,7 @@ class Poller(selectors.BaseSelector):
         self.stirred = False
         self._settle()
         while True:
-            wait = 0.0 if self.stirred or timeout == 0 else until - monotonic()
+            wait = 0.0 if self.stirred else until - monotonic()
             try:
                 found = self._epoll.poll(-1.0 if wait == math.inf else math.ceil(max(0.0, wait) * 1e3) * 1e-3, 256)
             except InterruptedError:

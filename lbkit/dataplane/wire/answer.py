@@ -152,7 +152,7 @@ class Reader(Templates[Answer]):
             return known if whole else known.again()
         answer = read(data, request.method)
         if answer is not None and answer.status >= 200:
-            self.learn(data, answer.head_length, answer.found, answer.again())
+            self.learn(data, answer.again())
         return answer
 
     def filled(self, like: Answer, text: bytes, found: fields.Found, length: int) -> Answer:

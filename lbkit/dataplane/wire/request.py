@@ -160,7 +160,7 @@ class Reader(Templates[Request]):
         if request is None:
             request = read(data, self._limits)
             if request is not None and _is_plain(request, data):
-                self.learn(data, request.head_length, request.found, request)
+                self.learn(data, request)
         return request
 
     def filled(self, like: Request, text: bytes, found: fields.Found, length: int) -> Request:

@@ -8,11 +8,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Collection
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from lbkit.dataplane.wire import fields
 
-Read = TypeVar("Read")
+
+class Head(Protocol):
+    """What a head was read as."""
+
+    found: fields.Found
+    head_length: int
+
+
+Read = TypeVar("Read", bound=Head)
 _FIRST_LINES, _EACH = 32, 8
 """How many first lines are remembered, and templates for each."""
 _LONGEST, _LINES, _LONGEST_FIRST = 4096, 40, 256
@@ -96,8 +104,8 @@ class Templates(Generic[Read]):
                 return found
         return None
 
-    def learn(self, data: bytes, length: int, found: fields.Found, meaning: Read) -> None:
-        """From the head at the start of `data`. Where all heads are new, most are not learned from."""
+    def learn(self, data: bytes, meaning: Read) -> None:
+        """From the head at the start of `data`, which was read by lines. Where all heads are new, most are not learned from."""
         first = data[: data.find(b"\r\n")]
         known = self._known.get(first)
         if known is None and self._is_new(first):
@@ -105,7 +113,8 @@ class Templates(Generic[Read]):
         self._missed += 1
         if self._missed > _AT_FIRST and self._missed & _SELDOM:
             return
-        if length > _LONGEST or found.get(b"connection", b"close") not in fields.USUAL:
+        length = meaning.head_length
+        if length > _LONGEST or meaning.found.get(b"connection", b"close") not in fields.USUAL:
             return
         lines = data[: length - 4].split(b"\r\n")
         if len(lines) <= _LINES:

@@ -118,6 +118,7 @@ def test_a_dead_process_is_a_change(tmp_path: Path):
 
 def test_deleting_what_is_gone_is_fine(tmp_path: Path):
     ProcessProvider().delete("x", props(state=str(tmp_path / "folder")))
+    assert not (tmp_path / "folder").exists()
 
 
 @pytest.mark.parametrize("trap", ["link", "open", "file"])

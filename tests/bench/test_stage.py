@@ -20,7 +20,8 @@ try:
     with Stage() as stage:
         child = stage.start(["sleep", "60"])
         print(child.pid, stage.place, flush=True)
-        time.sleep(60)
+        while True:
+            time.sleep(0.1)  # a signal that comes just before the call is seen only after it
 except KeyboardInterrupt:
     sys.exit(130)
 """
